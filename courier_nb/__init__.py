@@ -1,0 +1,1 @@
+"""Jupyter tooling for Anypoint MQ."""

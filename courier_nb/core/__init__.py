@@ -1,0 +1,1 @@
+"""Foundations that import nothing of ours: errors, units, clock, messages, settings, the background loop."""

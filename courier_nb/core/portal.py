@@ -1,0 +1,144 @@
+"""One background event loop for the process, and the blocking call that can be interrupted.
+
+A Jupyter kernel already runs a loop in the thread of the cell, so `asyncio.run` is impossible there. All work is async and
+runs on this loop instead; the caller waits in short slices, draws progress between them, and on an interrupt cancels the
+work and waits for its clean-up, so that nothing goes on unseen.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from typing import Generic, ParamSpec, TypeVar
+
+import anyio
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from courier_nb.core.progress import Board, current_board
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_SLICE_SECONDS = 0.05
+_GRACE_SECONDS = 5.0
+
+
+class _Loop:
+    """The portal of one process, with the context manager that keeps it open."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self._manager: AbstractContextManager[BlockingPortal] = start_blocking_portal("asyncio", name="courier_nb")
+        self.portal = self._manager.__enter__()
+        self.thread = self.portal.call(threading.current_thread)
+
+    @property
+    def alive(self) -> bool:
+        return self.pid == os.getpid() and self.thread.is_alive()
+
+    def close(self) -> None:
+        if self.pid != os.getpid():
+            return
+        try:
+            self.portal.call(self.portal.stop, True)
+        except RuntimeError:
+            pass  # the loop has already ended
+
+
+_lock = threading.Lock()
+_loop: _Loop | None = None
+
+
+def _get_loop() -> _Loop:
+    global _loop
+    with _lock:
+        if _loop is None or not _loop.alive:
+            _loop = _Loop()  # also in a forked child, which has the parent's object but not its thread
+            atexit.register(_loop.close)
+        return _loop
+
+
+class Job(Generic[T]):
+    """A coroutine running on the background loop.
+
+    Unlike a bare future, it knows when the clean-up has ended, not only that it was cancelled.
+    """
+
+    def __init__(self, func: Callable[..., Awaitable[T]], args: tuple[object, ...], kwargs: dict[str, object]) -> None:
+        loop = _get_loop()
+        if threading.current_thread() is loop.thread:
+            raise RuntimeError(
+                "A blocking courier_nb call was made on courier_nb's own loop, where it would wait for itself: "
+                "use the async classes inside async callbacks."
+            )
+        self.board = Board()
+        self._ended = threading.Event()
+        self._scope: anyio.CancelScope | None = None
+        self._stopped = False
+        self._portal = loop.portal
+        self._future: Future[T] = loop.portal.start_task_soon(self._body, func, args, kwargs)
+
+    async def _body(self, func: Callable[..., Awaitable[T]], args: tuple[object, ...], kwargs: dict[str, object]) -> T:
+        token = current_board.set(self.board)
+        try:
+            with anyio.CancelScope() as self._scope:
+                if self._stopped:
+                    self._scope.cancel()
+                return await func(*args, **kwargs)
+            raise anyio.get_cancelled_exc_class()()
+        finally:
+            current_board.reset(token)
+            self._ended.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait at most `seconds`; return whether the work and its clean-up have ended."""
+        return self._ended.wait(seconds)
+
+    def result(self) -> T:
+        """Return the coroutine's value or raise its error."""
+        return self._future.result()
+
+    def cancel_and_wait(self, grace: float = _GRACE_SECONDS) -> bool:
+        """Cancel the work and wait for its clean-up; return whether it ended within `grace` seconds."""
+        self._stopped = True
+
+        def cancel() -> None:
+            if self._scope is not None:
+                self._scope.cancel()
+
+        try:
+            self._portal.start_task_soon(_call, cancel)
+        except RuntimeError:
+            return True  # the loop is gone, and the work with it
+        return self._ended.wait(grace)
+
+
+async def _call(func: Callable[[], None]) -> None:
+    func()
+
+
+def start(func: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> Job[T]:
+    """Start ``func(*args, **kwargs)`` on the background loop and return at once."""
+    return Job(func, args, kwargs)
+
+
+def run(func: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run ``func`` on the background loop; an interrupt of the caller cancels it and waits for its clean-up.
+
+    Progress that the work reports is drawn here, on the caller's thread. A second interrupt during the clean-up
+    abandons the wait.
+    """
+    job = start(func, *args, **kwargs)
+    try:
+        while not job.wait(_SLICE_SECONDS):
+            job.board.draw()
+        return job.result()
+    except BaseException:
+        job.cancel_and_wait()
+        raise
+    finally:
+        job.board.close()
