@@ -12,7 +12,8 @@
     │  ├─ Throttled             .retry_after (seconds)
     │  └─ Unavailable           .retry_after (seconds), .outcome_unknown
     ├─ PartialFailure           .report; raised only by ``Report.raise_for_failed``
-    ├─ FrameError (ValueError)  .columns .rows that cannot become messages
+    ├─ InvalidArgument (ValueError)  an argument that cannot be meant; nothing was sent
+    │  └─ FrameError            .columns .rows that cannot become messages
     ├─ CaptureError             .path; not a capture of ours
     │  └─ CaptureDamaged        .path of the file whose checksum or structure does not hold
     └─ Closed                   used after close
@@ -167,7 +168,11 @@ class PartialFailure(CourierError):
         self.report = report
 
 
-class FrameError(CourierError, ValueError):
+class InvalidArgument(CourierError, ValueError):
+    """An argument has a value that cannot be meant; nothing was sent."""
+
+
+class FrameError(InvalidArgument):
     """A DataFrame or Parquet file cannot be turned into messages; nothing was sent.
 
     Attributes

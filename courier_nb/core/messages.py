@@ -9,10 +9,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal, NoReturn
 
 JsonValue = Any
 """A value that JSON can carry: str, int, float, bool, None, list or dict."""
+
+
+class _JsonNull:
+    """A property that is there and is null; in a frame, None and NaN mean that it is not there."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "NULL"
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __reduce__(self) -> str:
+        return "NULL"
+
+
+NULL: Final = _JsonNull()
+"""In a DataFrame cell: the JSON value null, as opposed to a property that is missing."""
 
 OutcomeKind = Literal["ok", "refused", "lost_lock", "unknown", "skipped"]
 """How a call ended for one message.
@@ -82,7 +101,7 @@ class Message:
         where = f" from {self.destination!r}" if self.destination else ""
         return f"<Message {self.message_id!r}{where}, body of {size}, {len(self.properties)} properties>"
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> NoReturn:
         raise TypeError(
             "A Message is not pickled: it may hold a body and a live lock. Write it to Parquet with drain(), "
             "or take message.body and message.properties yourself."

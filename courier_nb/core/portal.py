@@ -8,6 +8,7 @@ work and waits for its clean-up, so that nothing goes on unseen.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import threading
 from collections.abc import Awaitable, Callable
@@ -43,10 +44,8 @@ class _Loop:
     def close(self) -> None:
         if self.pid != os.getpid():
             return
-        try:
+        with contextlib.suppress(RuntimeError):  # raised when the loop has already ended
             self.portal.call(self.portal.stop, True)
-        except RuntimeError:
-            pass  # the loop has already ended
 
 
 _lock = threading.Lock()

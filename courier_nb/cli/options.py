@@ -1,0 +1,74 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+import click
+
+from courier_nb.blocking import Client
+from courier_nb.cli.output import want_json
+from courier_nb.core.errors import ConfigError
+from courier_nb.core.units import milliseconds
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class DurationType(click.ParamType[str]):
+    """A duration such as ``90s`` or ``5m``."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            milliseconds(value, name=param.name or "duration" if param else "duration")
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
+DURATION = DurationType()
+
+
+def json_option(command: F) -> F:
+    """Add ``--json``."""
+    return click.option(
+        "--json",
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=lambda ctx, param, value: want_json(value),
+        help="Print one JSON document instead of text.",
+    )(command)
+
+
+def connected(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the connection options and ``--json``; the command is given a connected `Client` first."""
+
+    @wraps(command)
+    def with_client(
+        profile: str | None,
+        url: str | None,
+        host: str | None,
+        organization: str | None,
+        environment: str | None,
+        region: str | None,
+        **arguments: Any,
+    ) -> Any:
+        keywords = {"mq_url": url, "host": host, "organization": organization, "environment": environment, "region": region}
+        with Client.connect(profile, **keywords) as client:  # type: ignore[arg-type]  # all of these take a text or None
+            return command(client, **arguments)
+
+    options = [
+        click.option("--profile", metavar="NAME", help="Profile in ~/.anypoint/credentials (ANYPOINT_PROFILE)."),
+        click.option("--url", metavar="URL", help="Broker URL (ANYPOINT_MQ_URL)."),
+        click.option("--host", metavar="HOST", help="Platform host (ANYPOINT_HOST)."),
+        click.option("--org", "organization", metavar="ID|NAME", help="Organization (ANYPOINT_ORG)."),
+        click.option("--env", "environment", metavar="ID|NAME", help="Environment (ANYPOINT_ENV)."),
+        click.option("--region", metavar="REGION", help="Region, for example us-east-1 (ANYPOINT_REGION)."),
+    ]
+    for option in reversed(options):
+        with_client = option(with_client)
+    return json_option(with_client)

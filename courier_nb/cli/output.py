@@ -1,0 +1,48 @@
+"""What the commands print: lines for people, one JSON document with ``--json``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from courier_nb.core import exactjson
+from courier_nb.core.errors import CourierError
+from courier_nb.frames.text import plain
+
+_json_wanted = False
+
+
+def want_json(wanted: bool) -> None:
+    """Remember that this run prints JSON, errors included."""
+    global _json_wanted
+    _json_wanted = wanted
+
+
+def json_is_wanted() -> bool:
+    """Whether this run prints JSON."""
+    return _json_wanted
+
+
+def emit(document: Mapping[str, Any], lines: str) -> None:
+    """Print the JSON document or the lines, whichever was asked for."""
+    if _json_wanted:
+        click.echo(exactjson.dumps(dict(document)).decode("utf-8"))
+    else:
+        click.echo(lines)
+
+
+def emit_error(error: CourierError, code: int) -> None:
+    """Print an error: one line for people on stderr, and the JSON document where that was asked for."""
+    notes = getattr(error, "__notes__", [])
+    if _json_wanted:
+        document = {"error": type(error).__name__, "message": str(error), "notes": notes, "exit_code": code}
+        click.echo(exactjson.dumps(document).decode("utf-8"))
+    click.echo(f"courier-nb: {plain(' '.join([str(error), *notes]))}", err=True)
+
+
+def show_bars() -> bool:
+    """Whether progress bars make sense: somebody is watching."""
+    return sys.stderr.isatty()

@@ -1,0 +1,293 @@
+"""`AsyncClient`: one environment of the service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, NoReturn, Self, overload
+
+import httpx
+
+from courier_nb.core.errors import ConfigError, Forbidden, Unauthorized
+from courier_nb.core.settings import AuthKind, Settings, places, resolve
+from courier_nb.destination import AsyncDestination
+from courier_nb.flows.publish import Unknown
+from courier_nb.flows.reports import ReplayPlan, Report
+from courier_nb.flows.sources import Source, open_source
+from courier_nb.wire.admin import DestinationInfo, Region
+from courier_nb.wire.auth import Token, broker_url_of
+from courier_nb.wire.operations import LockTtlUnit
+from courier_nb.wire.session import Session
+from courier_nb.wire.stats import Depth
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from courier_nb.broker import LocalBroker
+
+
+class DestinationList(Sequence[DestinationInfo]):
+    """Queues and exchanges of a region, with their depths.
+
+    Attributes
+    ----------
+    depths : dict of str to Depth
+        Live depth of the queues, up to a minute old; empty when it was not asked for.
+    """
+
+    def __init__(self, infos: Sequence[DestinationInfo], depths: dict[str, Depth]) -> None:
+        self._infos = tuple(infos)
+        self.depths = depths
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row a destination.
+
+        Returns
+        -------
+        DataFrame
+            ``destination`` (str), ``kind`` (str: queue, fifo-queue, exchange), ``messages`` and ``in_flight`` (Int64, up to a
+            minute old), ``dead_letter_queue`` (str), ``max_deliveries`` (Int64), ``dead_letter_sources`` (str, comma-separated).
+        """
+        import pandas as pd
+
+        rows = []
+        for info in self._infos:
+            depth = self.depths.get(info.id)
+            messages, in_flight = (depth.messages, depth.in_flight) if depth else (None, None)
+            sources = ", ".join(info.dead_letter_sources) or None
+            rows.append((info.id, info.kind, messages, in_flight, info.dead_letter_queue, info.max_deliveries, sources))
+        names = ["destination", "kind", "messages", "in_flight", "dead_letter_queue", "max_deliveries", "dead_letter_sources"]
+        frame = pd.DataFrame(rows, columns=names)
+        numbers = {"messages": "Int64", "in_flight": "Int64", "max_deliveries": "Int64"}
+        return frame.astype({name: numbers.get(name, "str") for name in names})
+
+    @overload
+    def __getitem__(self, index: int) -> DestinationInfo: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[DestinationInfo]: ...
+
+    def __getitem__(self, index: int | slice) -> DestinationInfo | Sequence[DestinationInfo]:
+        return self._infos[index]
+
+    def __iter__(self) -> Iterator[DestinationInfo]:
+        return iter(self._infos)
+
+    def __len__(self) -> int:
+        return len(self._infos)
+
+    def __repr__(self) -> str:
+        return f"<DestinationList: {len(self)} destinations>"
+
+
+class AsyncClient:
+    """One environment of the service, async.
+
+    Parameters
+    ----------
+    settings : Settings
+        See `AsyncClient.connect`, which finds them.
+    transport : httpx.AsyncBaseTransport, optional
+        Stands in for the network.
+    lock_ttl_unit : {"s", "ms"}
+        Unit of ``ttl`` in lock changes; the specification says seconds.
+
+    Notes
+    -----
+    Belongs to the event loop it is first used on. Nothing is sent before the first call.
+    """
+
+    def __init__(
+        self, settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None, lock_ttl_unit: LockTtlUnit = "s"
+    ) -> None:
+        self._session = Session(settings, transport=transport, lock_ttl_unit=lock_ttl_unit)
+        self._embedded: LocalBroker | None = None
+
+    @classmethod
+    def connect(
+        cls,
+        profile: str | None = None,
+        *,
+        client_id: str | None = None,
+        client_secret: str | None = None,
+        bearer: str | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        auth: AuthKind | None = None,
+        organization: str | None = None,
+        environment: str | None = None,
+        region: str | None = None,
+        host: str | None = None,
+        mq_url: str | None = None,
+        lock_ttl_unit: LockTtlUnit = "s",
+    ) -> Self:
+        """Find the settings and return a client; nothing is sent yet.
+
+        Each setting is taken from the keyword, else from its environment variable, else from the profile file; see
+        ``docs/settings.md``. Credentials are a client id and secret (MQ client app or connected app, found out by itself),
+        a bearer token, or user name and password.
+
+        Parameters
+        ----------
+        profile : str, optional
+            A profile of ``~/.anypoint/credentials``, or ``"local"`` for the embedded broker.
+
+        Raises
+        ------
+        ConfigError
+            When something is missing or wrong; it names every place where it may be given.
+        """
+        if profile == "local":
+            return cls._connect_embedded(lock_ttl_unit)
+        keywords = {
+            "client_id": client_id,
+            "client_secret": client_secret,
+            "bearer": bearer,
+            "username": username,
+            "password": password,
+            "auth": auth,
+            "organization": organization,
+            "environment": environment,
+            "region": region,
+            "host": host,
+            "mq_url": mq_url,
+        }
+        return cls(resolve(profile, keywords=keywords), lock_ttl_unit=lock_ttl_unit)
+
+    @property
+    def broker(self) -> LocalBroker:
+        """The embedded broker of ``connect("local")``: where queues are made."""
+        if self._embedded is None:
+            raise ConfigError('This client is not connected to the embedded broker; connect("local") is.', setting="profile")
+        return self._embedded
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force, and where each came from (``settings.sources``)."""
+        return self._session.settings
+
+    def destination(self, id: str) -> AsyncDestination:  # noqa: A002  # the API's noun
+        """Return a queue or exchange by name; the service is not asked."""
+        return AsyncDestination(self._session, id)
+
+    async def authorize(self) -> Token:
+        """Get a token for an MQ client app (operation 10). The other methods do this by themselves."""
+        settings = self._session.settings
+        if not settings.client_id or not settings.client_secret:
+            raise ConfigError("authorize needs a client id and secret.", setting="client_id", places=places("client_id"))
+        broker_url = settings.mq_url or broker_url_of(settings)
+        return await self._session.tokens.authorize(broker_url, settings.client_id, settings.client_secret)
+
+    async def regions(self) -> list[Region]:
+        """Return the regions of the environment (Admin API)."""
+        return await (await self._session.admin()).regions()
+
+    async def destinations(self, *, depth: bool = True) -> DestinationList:
+        """Return all queues and exchanges of the region (Admin API) with their live depth (Stats API).
+
+        Raises
+        ------
+        Forbidden, Unauthorized
+            An MQ client app has no right to this; a connected app needs "View destinations".
+        """
+        region = await self._region()
+        infos = await (await self._session.admin()).destinations(region)
+        queues = [info.id for info in infos if info.kind != "exchange"]
+        depths = await (await self._session.stats()).depths(region, queues) if depth and queues else {}
+        return DestinationList(infos, depths)
+
+    async def depth(self, destination: str) -> Depth | None:
+        """Return the live depth of a queue (Stats API, up to a minute old); None if the service does not know it."""
+        depths = await (await self._session.stats()).depths(await self._region(), [destination])
+        return depths.get(destination)
+
+    async def replay(
+        self,
+        source: Source,
+        *,
+        to: str | None = None,
+        dry_run: bool = False,
+        unknown: Unknown = "report",
+        ledger: str | Path | None = None,
+        strict: bool = True,
+        concurrency: int = 8,
+        progress: bool = True,
+    ) -> Report | ReplayPlan:
+        """Publish captured messages into the queue that they died in, or into `to`.
+
+        Without `to`, the target is the queue whose dead letters go to where the messages were received (Admin API).
+        Everything else as in `AsyncDestination.replay`.
+
+        Raises
+        ------
+        ConfigError
+            When the wiring names no queue, or several.
+        """
+        target = to if to is not None else await self._queue_of_dead_letters(source, strict)
+        return await self.destination(target).replay(
+            source, dry_run=dry_run, unknown=unknown, ledger=ledger, strict=strict, concurrency=concurrency, progress=progress
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections; may be called again. Messages still locked come back when their locks end."""
+        await self._session.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._session.settings!r}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A client holds secrets and is not pickled: call connect() where it is needed.")
+
+    @classmethod
+    def _connect_embedded(cls, lock_ttl_unit: LockTtlUnit) -> Self:
+        from courier_nb.embedded import embedded_broker
+
+        broker = embedded_broker()
+        client = cls(broker_settings(broker.settings), transport=broker.transport(), lock_ttl_unit=lock_ttl_unit)
+        client._embedded = broker
+        return client
+
+    async def _region(self) -> str:
+        try:
+            return await self._session.region()
+        except (Unauthorized, Forbidden) as error:
+            if (await self._session.tokens.current()).kind == "client_app":
+                error.add_note("An MQ client app may only use the broker: listing and depth need a connected app or a user.")
+            raise
+
+    async def _queue_of_dead_letters(self, source: Source, strict: bool) -> str:
+        origins = open_source(source, strict=strict).origins
+        infos = await self.destinations(depth=False)
+        wired = {info.id for info in infos if info.dead_letter_queue in origins}
+        wired.update(name for info in infos if info.id in origins for name in info.dead_letter_sources)
+        if len(wired) == 1:
+            return wired.pop()
+        where = ", ".join(sorted(origins)) or "an unknown destination"
+        found = f"several queues: {', '.join(sorted(wired))}" if wired else "no queue"
+        raise ConfigError(
+            f"The messages came from {where}, the dead-letter queue of {found}; name the target with to=.", setting="to"
+        )
+
+
+def broker_settings(announced: dict[str, str]) -> Settings:
+    """Return the settings to reach a local broker, from what it announces."""
+    return Settings(
+        auth="connected_app",
+        platform_url=announced["platform_url"],
+        mq_url=announced["url"],
+        region=announced["region"],
+        organization=announced["organization"],
+        environment=announced["environment"],
+        client_id=announced["client_id"],
+        client_secret=announced["client_secret"],
+        sources={"mq_url": "local broker"},
+    )

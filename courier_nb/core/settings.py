@@ -1,0 +1,218 @@
+"""Where a setting comes from: keyword, then environment variable, then profile file.
+
+Names and files are those of the Anypoint CLI (v4 ``config.json``, v3 ``~/.anypoint/credentials``), plus
+``ANYPOINT_REGION``, ``ANYPOINT_MQ_URL``, ``ANYPOINT_BEARER`` and ``ANYPOINT_AUTH``, which the CLI has no use for.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NoReturn, get_args
+from urllib.parse import urlsplit
+
+from courier_nb.core.errors import ConfigError
+from courier_nb.core.profiles import CREDENTIALS, read_profile
+
+AuthKind = Literal["auto", "client_app", "connected_app", "user", "bearer"]
+Level = tuple[str, Mapping[str, str]]
+
+DEFAULT_HOST = "anypoint.mulesoft.com"
+
+ENVIRONMENT = {
+    "username": "ANYPOINT_USERNAME",
+    "password": "ANYPOINT_PASSWORD",
+    "client_id": "ANYPOINT_CLIENT_ID",
+    "client_secret": "ANYPOINT_CLIENT_SECRET",
+    "bearer": "ANYPOINT_BEARER",
+    "organization": "ANYPOINT_ORG",
+    "environment": "ANYPOINT_ENV",
+    "host": "ANYPOINT_HOST",
+    "region": "ANYPOINT_REGION",
+    "mq_url": "ANYPOINT_MQ_URL",
+    "auth": "ANYPOINT_AUTH",
+}
+"""Setting name -> environment variable. ``ANYPOINT_PROFILE`` names the profile itself."""
+
+_CREDENTIAL_OF: dict[str, AuthKind] = {
+    "bearer": "bearer",
+    "client_id": "auto",
+    "client_secret": "auto",
+    "username": "user",
+    "password": "user",
+}
+_NEEDED: dict[AuthKind, tuple[str, ...]] = {
+    "bearer": ("bearer",),
+    "user": ("username", "password"),
+    "auto": ("client_id", "client_secret"),
+    "client_app": ("client_id", "client_secret"),
+    "connected_app": ("client_id", "client_secret"),
+}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Settings:
+    """Everything needed to talk to one environment, and where each value came from.
+
+    Attributes
+    ----------
+    auth : {"auto", "client_app", "connected_app", "user", "bearer"}
+        Kind of credential; ``auto`` means a client id and secret whose kind is found out at the first call.
+    mq_url : str or None
+        Broker base URL ending in ``/api/v1``; None means that it is looked up from the region.
+    platform_url : str
+        Base URL of accounts, Admin and Stats.
+    organization, environment : str or None
+        Id or name; None means that it is derived from the credential.
+    sources : mapping of str to str
+        Setting name -> where it was found.
+    """
+
+    auth: AuthKind
+    platform_url: str
+    mq_url: str | None = None
+    region: str | None = None
+    organization: str | None = None
+    environment: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = None
+    username: str | None = None
+    password: str | None = None
+    bearer: str | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        who = f", client_id='…{self.client_id[-4:]}'" if self.client_id else ""
+        return f"<Settings {self.auth}{who}, broker {self.mq_url or self.region!r}, environment {self.environment!r}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("Settings hold secrets and are not pickled: call connect() where they are needed.")
+
+
+def places(setting: str) -> tuple[str, ...]:
+    """Return every place where `setting` may be given, highest precedence first."""
+    return (
+        f"keyword connect({setting}=...)",
+        f"environment variable {ENVIRONMENT[setting]}",
+        f"key {setting!r} of a profile in {CREDENTIALS} or of the CLI's config.json",
+    )
+
+
+def resolve(
+    profile: str | None = None,
+    *,
+    keywords: Mapping[str, str | None] | None = None,
+    environ: Mapping[str, str] | None = None,
+    home: Path | None = None,
+) -> Settings:
+    """Find all settings.
+
+    Parameters
+    ----------
+    profile : str, optional
+        Name of a profile in ``~/.anypoint/credentials``; default: ``ANYPOINT_PROFILE``, then the files' defaults.
+    keywords : mapping, optional
+        Values given in code; None means not given.
+    environ, home : optional
+        Stand in for ``os.environ`` and the home folder.
+
+    Raises
+    ------
+    ConfigError
+        When a needed setting is missing or has a wrong value; it names every place where it may be given.
+    """
+    environ = os.environ if environ is None else environ
+    levels: list[Level] = [
+        ("keyword", {name: value for name, value in (keywords or {}).items() if value}),
+        ("environment variable", {name: environ[var] for name, var in ENVIRONMENT.items() if environ.get(var)}),
+        *read_profile(profile or environ.get("ANYPOINT_PROFILE"), environ=environ, home=home or Path.home()),
+    ]
+    auth = _auth_kind(levels)
+    values: dict[str, str] = {}
+    sources: dict[str, str] = {}
+    for name in ENVIRONMENT:
+        found = _find(levels, name)
+        if found is not None:
+            level, values[name] = found
+            sources[name] = f"{level} {ENVIRONMENT[name]}" if level == "environment variable" else level
+    for name in _NEEDED[auth]:
+        if name not in values:
+            raise ConfigError(f"{name} is missing: no credentials to connect with.", setting=name, places=places(name))
+    mq_url = _broker_url(values["mq_url"]) if "mq_url" in values else None
+    return Settings(
+        auth=auth,
+        platform_url=_platform_url(values.get("host"), mq_url, levels),
+        mq_url=mq_url,
+        region=values.get("region"),
+        organization=values.get("organization"),
+        environment=values.get("environment"),
+        sources=sources,
+        **{name: values[name] for name in _NEEDED[auth]},
+    )
+
+
+def check_url(url: str, setting: str) -> str:
+    """Return `url` without a trailing slash; refuse what could carry a secret in clear beyond this machine."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(f"{setting} is {url!r}, which is not an http(s) URL.", setting=setting, places=places(setting))
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ConfigError(f"{setting} must hold no user name, query or fragment.", setting=setting, places=places(setting))
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ConfigError(
+            f"{setting} is {url!r}: plain http would send the credentials in clear; write https (http is for loopback only).",
+            setting=setting,
+        )
+    return url.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is this machine."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _find(levels: list[Level], name: str) -> tuple[str, str] | None:
+    return next(((level, values[name]) for level, values in levels if name in values), None)
+
+
+def _rank(levels: list[Level], name: str) -> int:
+    return next((rank for rank, (_, values) in enumerate(levels) if name in values), len(levels))
+
+
+def _auth_kind(levels: list[Level]) -> AuthKind:
+    named = _find(levels, "auth")
+    if named is not None and named[1] != "auto":
+        if named[1] not in get_args(AuthKind):
+            kinds = ", ".join(get_args(AuthKind))
+            raise ConfigError(f"auth is {named[1]!r}, expected one of {kinds}.", setting="auth", places=places("auth"))
+        return named[1]  # type: ignore[return-value]  # membership was checked against the Literal itself
+    for _, values in levels:  # the highest place that holds any credential decides which kind it is
+        for name, kind in _CREDENTIAL_OF.items():
+            if name in values:
+                return kind
+    return "auto"
+
+
+def _broker_url(url: str) -> str:
+    url = check_url(url, "mq_url")
+    return url if urlsplit(url).path.strip("/") else f"{url}/api/v1"
+
+
+def _platform_url(host: str | None, mq_url: str | None, levels: list[Level]) -> str:
+    # A broker URL given more closely than the host (say ANYPOINT_MQ_URL over a host in a profile) speaks for itself:
+    # its credentials must not be sent to another platform.
+    if host is not None and (mq_url is None or _rank(levels, "host") <= _rank(levels, "mq_url")):
+        return check_url(host if "://" in host else f"https://{host}", "host")
+    if mq_url is None:
+        return f"https://{DEFAULT_HOST}"
+    parts = urlsplit(mq_url)
+    name = parts.hostname or ""
+    if name.startswith("mq-") and "." in name:
+        return f"https://{name.split('.', 1)[1]}"
+    return f"{parts.scheme}://{parts.netloc}"

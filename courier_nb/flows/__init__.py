@@ -1,0 +1,1 @@
+"""What is done with a destination: receive, peek, settle, drain, publish, replay. Async, and without pandas."""

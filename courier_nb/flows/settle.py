@@ -1,0 +1,156 @@
+"""Ack, nack and extend for any number of messages: batches of ten, every item matched to its answer."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from courier_nb.core.errors import BadAnswer, CourierError, LockLost, Throttled, TooLarge, Unavailable, Unreachable
+from courier_nb.core.messages import ItemResult, Message, Outcome
+from courier_nb.core.progress import Counter
+from courier_nb.flows.reports import Report, Tally
+from courier_nb.flows.together import together
+from courier_nb.wire.operations import Lock, Operations
+from courier_nb.wire.retry import FailurePoint, failure_point
+
+SettleVerb = Literal["ack", "nack", "extend"]
+BATCH = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A message that we hold the lock of.
+
+    Attributes
+    ----------
+    message_id, lock_id : str
+    expires : float
+        Seconds since the epoch: earliest end of the lock.
+    """
+
+    message_id: str
+    lock_id: str
+    expires: float
+
+
+def held(message: Message) -> Held | None:
+    """Return what is needed to settle a received message; None if it came without id or lock."""
+    if message.message_id is None or message.lock_id is None:
+        return None
+    if message.lock_deadline is not None:
+        expires = time.time() + message.lock_deadline - time.monotonic()
+    else:
+        expires = message.lock_expires_at.timestamp() if message.lock_expires_at else float("inf")
+    return Held(message.message_id, message.lock_id, expires)
+
+
+async def settle(
+    operations: Operations,
+    verb: SettleVerb,
+    destination: str,
+    rows: Sequence[Held],
+    *,
+    lock_ms: int = 0,
+    concurrency: int = 8,
+    counter: Counter | None = None,
+) -> Report:
+    """Settle `rows` and return one outcome for each.
+
+    A lock that has run out is not tried: the outcome says so. An error that concerns the whole destination is raised if
+    nothing was settled; otherwise the rest is reported as skipped.
+    """
+    started, calls = time.monotonic(), operations.calls
+    tally = Tally()
+    fatal: list[CourierError] = []
+    live: list[tuple[int, Held]] = []
+    for position, row in enumerate(rows):
+        if row.expires <= time.time():
+            ended = datetime.fromtimestamp(row.expires, UTC)
+            reason = f"its lock ran out at {ended:%H:%M:%S} UTC; not sent"
+            tally.add(Outcome(row.message_id, destination, "lost_lock", reason, position))
+        else:
+            live.append((position, row))
+    batches = iter([live[start : start + BATCH] for start in range(0, len(live), BATCH)])
+
+    async def worker() -> None:
+        for batch in batches:
+            if fatal:
+                reason = f"not tried after: {fatal[0]}"
+                outcomes = [Outcome(row.message_id, destination, "skipped", reason) for _, row in batch]
+            else:
+                try:
+                    outcomes = await settle_batch(operations, verb, destination, [row for _, row in batch], lock_ms=lock_ms)
+                except CourierError as error:
+                    fatal.append(error)
+                    outcomes = [Outcome(row.message_id, destination, "refused", str(error)) for _, row in batch]
+            for (position, _), outcome in zip(batch, outcomes, strict=True):
+                tally.add(Outcome(outcome.message_id, destination, outcome.kind, outcome.reason, position))
+            if counter is not None:
+                counter.done += len(batch)
+
+    await together([worker] * min(concurrency, max(1, len(live) // BATCH + 1)))
+    if fatal and not tally.any_done:
+        raise fatal[0]
+    return Report(verb, destination, tally.in_order(), calls=operations.calls - calls, seconds=time.monotonic() - started)
+
+
+async def settle_batch(
+    operations: Operations, verb: SettleVerb, destination: str, batch: Sequence[Held], *, lock_ms: int = 0
+) -> list[Outcome]:
+    """Settle at most ten messages and return an outcome for each, in order.
+
+    Raises
+    ------
+    Unauthorized, Forbidden, DestinationNotFound, Refused
+        What concerns the destination as a whole.
+    """
+    locks = [(row.message_id, row.lock_id) for row in batch]
+    give_up_at = time.monotonic() + min(row.expires for row in batch) - time.time()
+    try:
+        results = await _call_batch(operations, verb, destination, locks, lock_ms, give_up_at)
+    except LockLost as error:
+        if len(batch) == 1:
+            return [Outcome(batch[0].message_id, destination, "lost_lock", error.reason or str(error))]
+        # One lost lock may have spoilt the call for all (undocumented): each is asked for by itself.
+        return [(await settle_batch(operations, verb, destination, [row], lock_ms=lock_ms))[0] for row in batch]
+    except (Unreachable, BadAnswer, Throttled, Unavailable, TooLarge) as error:
+        kind: Literal["unknown", "refused"] = "unknown" if failure_point(error) is FailurePoint.UNKNOWN else "refused"
+        if kind == "refused" and isinstance(error, Unreachable):
+            raise
+        return [Outcome(row.message_id, destination, kind, str(error)) for row in batch]
+    return [
+        Outcome(row.message_id, destination, *_verdict(result))
+        for row, result in zip(batch, match([row.message_id for row in batch], results), strict=True)
+    ]
+
+
+def match(ids: Sequence[str], results: Sequence[ItemResult]) -> list[ItemResult | None]:
+    """Return the result of each id, in the order of `ids`; None where the answer has none.
+
+    Answers may be reordered, short, or name ids that were not asked for. Equal ids are matched in order.
+    """
+    by_id: dict[str, list[ItemResult]] = defaultdict(list)
+    for result in results:
+        by_id[result.message_id].append(result)
+    return [by_id[id_].pop(0) if by_id[id_] else None for id_ in ids]
+
+
+def _verdict(result: ItemResult | None) -> tuple[Literal["ok", "lost_lock", "unknown"], str]:
+    if result is None:
+        return "unknown", "the answer does not mention it"
+    # A settling call can fail for one item only because of its lock: what concerns the queue fails the whole call.
+    return ("ok", "") if result.ok else ("lost_lock", result.reason or "the service refused it")
+
+
+async def _call_batch(
+    operations: Operations, verb: SettleVerb, destination: str, locks: list[Lock], lock_ms: int, give_up_at: float
+) -> list[ItemResult]:
+    if verb == "ack":
+        return await operations.ack_batch(destination, locks, give_up_at=give_up_at)
+    if verb == "nack":
+        return await operations.nack_batch(destination, locks, give_up_at=give_up_at)
+    return await operations.extend_batch(destination, locks, lock_ms, give_up_at=give_up_at)

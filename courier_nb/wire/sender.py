@@ -1,0 +1,201 @@
+"""One call: token, request, answer; a repeat where `retry` allows it, and a refreshed token after a 401."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import anyio
+import httpx
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from courier_nb.core.errors import Closed, CourierError, Throttled, Unauthorized, Unreachable
+from courier_nb.wire import retry
+from courier_nb.wire.answers import refusal
+from courier_nb.wire.retry import Operation
+from courier_nb.wire.transport import LONG_POLL_MARGIN_SECONDS, READ_SECONDS, NeverSent
+
+_backoff = wait_random_exponential(multiplier=retry.WAIT_INITIAL_SECONDS, max=retry.WAIT_MAX_SECONDS)
+
+
+class Bearer(Protocol):
+    """A token, told apart from others by identity."""
+
+    @property
+    def value(self) -> str: ...
+
+
+class Tokens(Protocol):
+    """Where a call gets its bearer token."""
+
+    async def current(self) -> Bearer: ...
+
+    async def renew(self, stale: Any) -> Bearer: ...
+
+
+class Brake:
+    """Holds back every call of a client after a 429 until the time the server named."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    def hold(self, seconds: float) -> None:
+        self._until = max(self._until, time.monotonic() + seconds)
+
+    async def wait(self) -> None:
+        await anyio.sleep(max(0.0, self._until - time.monotonic()))
+
+
+class Sender:
+    """Sends requests for all parts of the wire.
+
+    Attributes
+    ----------
+    calls : int
+        Requests made; the vendor bills each call to the broker.
+    retries : int
+        How many of them were repeats.
+    """
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+        self._brake = Brake()
+        self.calls = 0
+        self.retries = 0
+
+    async def call(
+        self,
+        operation: Operation,
+        method: str,
+        url: str,
+        *,
+        where: str,
+        tokens: Tokens | None,
+        content: bytes | None = None,
+        params: dict[str, str] | None = None,
+        form: dict[str, str] | None = None,
+        poll_seconds: float = 0.0,
+        repeat_unknown: bool | None = None,
+        give_up_at: float | None = None,
+    ) -> httpx.Response:
+        """Make a call and return its successful answer.
+
+        Parameters
+        ----------
+        operation : Operation
+            Decides what may be repeated.
+        where : str
+            What the call is about, for error messages.
+        tokens : Tokens or None
+            None sends no Authorization header.
+        content, params, form : optional
+            JSON body, query, or form fields.
+        poll_seconds : float
+            How long the server may hold the answer back; the read timeout is this plus a margin.
+        repeat_unknown : bool, optional
+            See `retry.may_repeat`.
+        give_up_at : float, optional
+            Monotonic time (seconds) after which nothing is repeated: the end of the lock that the call is about.
+
+        Raises
+        ------
+        Unreachable, Refused
+        """
+        headers = {"Content-Type": "application/json"} if content is not None else None
+
+        async def once() -> httpx.Response:
+            request = self._http.build_request(
+                method, url, content=content, params=params, data=form, headers=headers, timeout=_timeout(poll_seconds)
+            )
+            return await self._send_with_token(operation, request, where, tokens, poll_seconds)
+
+        return await self._repeating(operation, once, repeat_unknown, give_up_at)
+
+    async def _repeating(
+        self,
+        operation: Operation,
+        once: Callable[[], Awaitable[httpx.Response]],
+        repeat_unknown: bool | None,
+        give_up_at: float | None,
+    ) -> httpx.Response:
+        def may_repeat(error: BaseException) -> bool:
+            return isinstance(error, CourierError) and retry.may_repeat(operation, error, repeat_unknown=repeat_unknown)
+
+        def stop(state: RetryCallState) -> bool:
+            late = give_up_at is not None and time.monotonic() + state.upcoming_sleep >= give_up_at
+            return late or stop_after_attempt(retry.ATTEMPTS)(state)
+
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception(may_repeat), stop=stop, wait=_wait, sleep=anyio.sleep, reraise=True
+        ):
+            with attempt:
+                self.retries += attempt.retry_state.attempt_number > 1
+                response = await once()
+        return response
+
+    async def _send_with_token(
+        self, operation: Operation, request: httpx.Request, where: str, tokens: Tokens | None, poll_seconds: float
+    ) -> httpx.Response:
+        if tokens is None:
+            return await self._send(operation, request, where, poll_seconds)
+        token = await tokens.current()
+        request.headers["Authorization"] = f"Bearer {token.value}"
+        try:
+            return await self._send(operation, request, where, poll_seconds)
+        except Unauthorized:
+            token = await tokens.renew(token)
+            request.headers["Authorization"] = f"Bearer {token.value}"
+            return await self._send(operation, request, where, poll_seconds)
+
+    async def _send(self, operation: Operation, request: httpx.Request, where: str, poll_seconds: float) -> httpx.Response:
+        await self._brake.wait()
+        if self._http.is_closed:
+            raise Closed("This client is closed: open a new one with connect().")
+        self.calls += 1
+        try:
+            # The timeouts of the transport are per read; a server that drips bytes would hold the call for ever.
+            with anyio.fail_after(poll_seconds + READ_SECONDS + LONG_POLL_MARGIN_SECONDS + _upload_seconds(request)):
+                response = await self._http.send(request)
+        except NeverSent as error:
+            raise Unreachable(
+                f"{request.url.copy_with(path='/')} cannot be reached ({_why(error)}): check the URL and that the service runs.",
+                operation=operation.value,
+                sent=False,
+            ) from None
+        except (httpx.HTTPError, TimeoutError, OSError) as error:
+            raise Unreachable(
+                f"{operation} on {where}: no complete answer from {request.url.host} ({_why(error)}). "
+                "It is not known whether the call took effect.",
+                operation=operation.value,
+                sent=True,
+            ) from None
+        if response.is_success:
+            return response
+        refused = refusal(operation, response, where)
+        if isinstance(refused, Throttled):
+            self._brake.hold(retry.retry_after(refused) or 0.0)
+        raise refused
+
+
+def _timeout(poll_seconds: float) -> httpx.Timeout | Any:
+    if not poll_seconds:
+        return httpx.USE_CLIENT_DEFAULT
+    return httpx.Timeout(poll_seconds + LONG_POLL_MARGIN_SECONDS, connect=10.0, pool=None)
+
+
+def _upload_seconds(request: httpx.Request) -> float:
+    return int(request.headers.get("Content-Length", 0)) / 250_000  # a slow line still sends 10 MB within 40 s
+
+
+def _wait(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked = retry.retry_after(error) if isinstance(error, CourierError) else None
+    if asked is None:
+        return float(_backoff(state))
+    return asked + random.uniform(0, 0.1 + asked / 10)  # noqa: S311  # jitter, not a secret
+
+
+def _why(error: BaseException) -> str:
+    return str(error).split("\n", 1)[0][:200] or type(error).__name__
