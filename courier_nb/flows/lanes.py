@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import anyio
-from anyio.streams.memory import MemoryObjectReceiveStream
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from courier_nb.core.errors import BadAnswer, CourierError, Throttled, TooLarge, Unavailable, Unreachable
 from courier_nb.core.messages import Message, Outcome
@@ -23,7 +23,7 @@ from courier_nb.wire.retry import FailurePoint, failure_point
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 _BATCH_BYTES = 8 * 1024 * 1024
-_QUEUED_PER_LANE = 2 * BATCH
+_BATCHES_PER_LANE = 2
 _ANSWER_SECONDS = 0.25  # how long an interrupted call waits for the answer that is on its way
 
 
@@ -86,35 +86,50 @@ class Lanes:
 
     async def run(self, rows: AsyncIterator[Row]) -> None:
         """Publish all `rows`."""
-        streams = [anyio.create_memory_object_stream[Row](_QUEUED_PER_LANE) for _ in range(self._concurrency)]
+        streams = [anyio.create_memory_object_stream[list[Row]](_BATCHES_PER_LANE) for _ in range(self._concurrency)]
         inlets = [inlet for inlet, _ in streams]
 
         async def feed() -> None:
             try:
-                turn = 0
-                async for row in rows:
-                    group = row.message.message_group_id
-                    if group is None:
-                        turn += 1
-                    lane = turn % len(inlets) if group is None else _lane_of(group, len(inlets))
-                    await inlets[lane].send(row)
+                await self._feed(rows, inlets)
             finally:
                 for inlet in inlets:
                     inlet.close()
 
-        await together([feed, *(self._lane(outlet) for _, outlet in streams)])
+        def lane(outlet: MemoryObjectReceiveStream[list[Row]]) -> Callable[[], Coroutine[Any, Any, None]]:
+            async def work() -> None:
+                async with outlet:
+                    async for batch in outlet:
+                        await self._send_those_allowed(batch)
 
-    def _lane(self, outlet: MemoryObjectReceiveStream[Row]) -> Callable[[], Coroutine[Any, Any, None]]:
-        async def run() -> None:
-            async with outlet:
-                waiting: Row | None = None
-                while True:
-                    batch, waiting = await _next_batch(outlet, waiting)
-                    if not batch:
-                        return
-                    await self._send_those_allowed(batch)
+            return work
 
-        return run
+        await together([feed, *(lane(outlet) for _, outlet in streams)])
+
+    async def _feed(self, rows: AsyncIterator[Row], inlets: Sequence[MemoryObjectSendStream[list[Row]]]) -> None:
+        """Deal the rows out in full batches, for each call is billed; what is left over at the end goes in short ones."""
+        batches: list[list[Row]] = [[] for _ in inlets]
+        sizes = [0] * len(inlets)
+        turn = 0
+
+        async def send(lane: int) -> None:
+            batch, batches[lane], sizes[lane] = batches[lane], [], 0
+            await inlets[lane].send(batch)
+
+        async for row in rows:
+            group = row.message.message_group_id
+            lane = turn % len(inlets) if group is None else _lane_of(group, len(inlets))
+            size = len(row.message.body or "")
+            if batches[lane] and sizes[lane] + size > _BATCH_BYTES:
+                await send(lane)
+            batches[lane].append(row)
+            sizes[lane] += size
+            if len(batches[lane]) == BATCH:
+                await send(lane)
+                turn += 1
+        for lane, batch in enumerate(batches):
+            if batch:
+                await send(lane)
 
     async def _send_those_allowed(self, batch: list[Row]) -> None:
         allowed, held_back = [], []
@@ -173,24 +188,6 @@ class Lanes:
 
     def _all(self, batch: Sequence[Row], kind: Literal["refused", "unknown"], reason: str) -> list[Outcome]:
         return [Outcome(row.message.message_id, self._target, kind, reason, row.position) for row in batch]
-
-
-async def _next_batch(outlet: MemoryObjectReceiveStream[Row], waiting: Row | None) -> tuple[list[Row], Row | None]:
-    """Return the next rows to send together, and one that had no room."""
-    batch: list[Row] = []
-    size = 0
-    while len(batch) < BATCH:
-        if waiting is None:
-            try:
-                waiting = outlet.receive_nowait() if batch else await outlet.receive()
-            except (anyio.WouldBlock, anyio.EndOfStream):
-                break
-        size += len(waiting.message.body or "")
-        if batch and size > _BATCH_BYTES:
-            break
-        batch.append(waiting)
-        waiting = None
-    return batch, waiting
 
 
 def _lane_of(group: str, lanes: int) -> int:

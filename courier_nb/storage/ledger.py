@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+import threading
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -56,6 +57,7 @@ class Ledger:
         self._taken = 0
         self._durable = 0
         self._writing = anyio.Lock()
+        self._using = threading.Lock()  # rows are looked up in one thread while another writes
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
@@ -75,7 +77,7 @@ class Ledger:
     def keys(self, messages: Iterable[Message]) -> list[bytes]:
         """Return the key of each row; equal rows get different keys, in order."""
         found = []
-        with closing(self._db.cursor()) as cursor:
+        with self._using, closing(self._db.cursor()) as cursor:
             for message in messages:
                 content = _content_key(message)
                 (n,) = cursor.execute(
@@ -86,7 +88,7 @@ class Ledger:
 
     def states(self, keys: Sequence[bytes]) -> list[State | None]:
         """Return the state of each key, None where it was never sent."""
-        with closing(self._db.cursor()) as cursor:
+        with self._using, closing(self._db.cursor()) as cursor:
             query = "select state from entry where target = ? and key = ?"
             rows = [cursor.execute(query, (self._target, key)).fetchone() for key in keys]
         return [row[0] if row else None for row in rows]
@@ -115,7 +117,7 @@ class Ledger:
             self._durable = upto
 
     def _write(self, batch: Sequence[Entry]) -> None:
-        with closing(self._db.cursor()) as cursor:
+        with self._using, closing(self._db.cursor()) as cursor:
             cursor.execute("begin immediate")
             try:
                 for key, state in batch:
