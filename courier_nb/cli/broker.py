@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -33,4 +34,5 @@ def broker(host: str, port: int, db: Path | None, config_file: Path | None) -> N
         click.echo(
             f"courier-nb: listening on {host}, beyond this machine: whoever reaches it and knows the secret may use it.", err=True
         )
-    serve(config, host=host, port=port, db=db, announce=lambda settings: click.echo(json.dumps(settings)))
+    with contextlib.suppress(KeyboardInterrupt):  # SIGINT is the ordinary end; the server has shut down in order by then
+        serve(config, host=host, port=port, db=db, announce=lambda settings: click.echo(json.dumps(settings)))

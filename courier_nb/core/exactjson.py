@@ -7,18 +7,23 @@ message must come back as it went in, so those few documents take the slower roa
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import orjson
 
 _BEYOND_INT64 = 2.0**63
+# What has no JSON form of its own is refused, not guessed at.
+_AS_IT_IS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
 def loads(content: bytes) -> Any:
-    """Return the value of a JSON document.
+    """Return the value of a JSON document; an integer beyond 64 bits may be rounded, see `is_rounded`.
 
     Lone surrogates come back as such in ``str``; bytes that are not UTF-8 come back as the surrogates
-    ``U+DC80`` to ``U+DCFF`` (``surrogateescape``). Integers of any size keep their value.
+    ``U+DC80`` to ``U+DCFF`` (``surrogateescape``).
 
     Raises
     ------
@@ -31,11 +36,34 @@ def loads(content: bytes) -> Any:
         return loads_slowly(content)
 
 
-def loads_slowly(content: bytes) -> Any:
-    """Return the value of a JSON document, with integers of any size kept exact."""
-    text = content.decode("utf-8", "surrogateescape")
+def loads_exactly(content: bytes, *, oversized: Callable[[str], Any] | None = None) -> Any:
+    """Return the value of a JSON document, with integers kept exact; quick where that is possible.
+
+    Parameters
+    ----------
+    content : bytes
+    oversized : callable, optional
+        Given the text of a number that Python cannot hold (thousands of digits, or beyond 1.8e308), returns what to put in
+        its place. Without it, such an integer is refused and such a float is infinite.
+
+    Raises
+    ------
+    ValueError
+    """
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        value = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return loads_slowly(content, oversized=oversized)
+    return loads_slowly(content, oversized=oversized) if holds_rounded(value) else value
+
+
+def loads_slowly(content: bytes, *, oversized: Callable[[str], Any] | None = None) -> Any:
+    """Return the value of a JSON document, with integers kept exact; see `loads_exactly`."""
+    text = content.decode("utf-8", "surrogateescape")
+    parse_int = None if oversized is None else partial(_integer, oversized=oversized)
+    parse_float = None if oversized is None else partial(_float, oversized=oversized)
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, parse_int=parse_int, parse_float=parse_float)
     except json.JSONDecodeError as error:
         raise ValueError(f"{error.msg} at character {error.pos} of {len(text)}") from None
     except RecursionError:
@@ -45,6 +73,15 @@ def loads_slowly(content: bytes) -> Any:
 def is_rounded(value: object) -> bool:
     """Whether `value`, as `loads` returned it, may be an integer that lost its last digits."""
     return type(value) is float and abs(value) >= _BEYOND_INT64
+
+
+def holds_rounded(value: Any) -> bool:
+    """Whether `value`, as `loads` returned it, may hold an integer that lost its last digits."""
+    if type(value) is dict:
+        return any(holds_rounded(item) for item in value.values() if type(item) in _MAY_HIDE)
+    if type(value) is list:
+        return any(holds_rounded(item) for item in value if type(item) in _MAY_HIDE)
+    return is_rounded(value)
 
 
 def dumps(value: Any) -> bytes:
@@ -59,7 +96,7 @@ def dumps(value: Any) -> bytes:
     """
     try:
         if not _has_non_finite(value):
-            return orjson.dumps(value)
+            return orjson.dumps(value, option=_AS_IT_IS)
     except (TypeError, RecursionError):
         pass
     return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii")
@@ -77,6 +114,18 @@ def _has_non_finite(value: Any) -> bool:
 
 
 _MAY_HIDE = frozenset({float, dict, list, tuple})
+
+
+def _integer(text: str, *, oversized: Callable[[str], Any]) -> Any:
+    try:
+        return int(text)
+    except ValueError:
+        return oversized(text)
+
+
+def _float(text: str, *, oversized: Callable[[str], Any]) -> Any:
+    value = float(text)
+    return oversized(text) if math.isinf(value) else value
 
 
 def _refuse_constant(name: str) -> Any:

@@ -6,10 +6,14 @@ names. Nothing here prints a body or a lock id.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, NoReturn
+
+# No header holds more digits, and `int` refuses text that has thousands of them.
+_WHOLE = re.compile(r"\s*-?[0-9]{1,30}\s*")
 
 JsonValue = Any
 """A value that JSON can carry: str, int, float, bool, None, list or dict."""
@@ -154,6 +158,6 @@ def whole_number(value: object) -> int | None:
         return None
     if isinstance(value, int):
         return value
-    if isinstance(value, str) and value.strip().lstrip("-").isdecimal():
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
         return int(value)
     return None

@@ -156,8 +156,12 @@ def resolve(
 
 def check_url(url: str, setting: str) -> str:
     """Return `url` without a trailing slash; refuse what could carry a secret in clear beyond this machine."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        is_url = parts.scheme in ("http", "https") and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket that is not closed
+        is_url = False
+    if not is_url or not parts.hostname:
         raise ConfigError(f"{setting} is {url!r}, which is not an http(s) URL.", setting=setting, places=places(setting))
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigError(f"{setting} must hold no user name, query or fragment.", setting=setting, places=places(setting))

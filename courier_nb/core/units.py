@@ -43,7 +43,10 @@ def milliseconds(value: Duration, *, name: str = "duration", bare: str = "s") ->
     elif isinstance(value, bool) or not isinstance(value, int | float | str):
         raise _bad(value, name)
     else:
-        result = float(value) * _UNITS_MS[bare]
+        try:
+            result = float(value) * _UNITS_MS[bare]
+        except OverflowError:
+            raise _bad(value, name) from None
     if not math.isfinite(result) or result < 0:
         raise _bad(value, name)
     return round(result)

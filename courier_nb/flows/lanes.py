@@ -15,7 +15,7 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from courier_nb.core.errors import BadAnswer, CourierError, Throttled, TooLarge, Unavailable, Unreachable
-from courier_nb.core.messages import Message, Outcome
+from courier_nb.core.messages import Message, Outcome, OutcomeKind
 from courier_nb.flows.settle import BATCH, match
 from courier_nb.flows.together import finish_if_soon, together
 from courier_nb.wire.operations import Operations
@@ -138,7 +138,7 @@ class Lanes:
             if reason is None:
                 allowed.append(row)
             else:
-                held_back.append((row, Outcome(row.message.message_id, self._target, "skipped", reason, row.position)))
+                held_back.append((row, self._outcome(row, "skipped", reason)))
         if held_back:
             await self._after([row for row, _ in held_back], [outcome for _, outcome in held_back])
         if allowed:
@@ -162,7 +162,7 @@ class Lanes:
             if len(batch) > 1:  # together too large, or one of them is: halves tell
                 middle = len(batch) // 2
                 await self._send(batch[:middle])
-                await self._send(batch[middle:])
+                await self._send_second_half(batch[middle:], error)
                 return
             outcomes = self._all(batch, "refused", str(error))
         except (Unreachable, BadAnswer, Unavailable, Throttled) as error:
@@ -179,15 +179,29 @@ class Lanes:
             for row, result in zip(batch, match(ids, results), strict=True):
                 kind: Literal["ok", "refused", "unknown"] = "unknown" if result is None else "ok" if result.ok else "refused"
                 reason = "the answer does not mention it" if result is None else "" if result.ok else result.reason
-                outcomes.append(Outcome(row.message.message_id, self._target, kind, reason, row.position))
+                outcomes.append(self._outcome(row, kind, reason))
         for row, outcome in zip(batch, outcomes, strict=True):
             if outcome.kind != "ok":
                 self.stop_group(row.message, outcome.reason)
         with anyio.CancelScope(shield=True):
             await self._after(batch, outcomes)
 
+    async def _send_second_half(self, batch: Sequence[Row], error: TooLarge) -> None:
+        # What the first half brought to light holds for this one too: it was refused with the whole batch, and stays so.
+        refused = {row.position: f"{error}; {reason}" for row in batch if (reason := self._why_not(row)) is not None}
+        stopped = [row for row in batch if row.position in refused]
+        outcomes = [self._outcome(row, "refused", refused[row.position]) for row in stopped]
+        if stopped:
+            await self._after(stopped, outcomes)
+        rest = [row for row in batch if row.position not in refused]
+        if rest:
+            await self._send(rest)
+
+    def _outcome(self, row: Row, kind: OutcomeKind, reason: str) -> Outcome:
+        return Outcome(row.message.message_id, self._target, kind, reason, row.position)
+
     def _all(self, batch: Sequence[Row], kind: Literal["refused", "unknown"], reason: str) -> list[Outcome]:
-        return [Outcome(row.message.message_id, self._target, kind, reason, row.position) for row in batch]
+        return [self._outcome(row, kind, reason) for row in batch]
 
 
 def _lane_of(group: str, lanes: int) -> int:

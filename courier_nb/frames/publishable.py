@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from courier_nb.core import exactjson
 from courier_nb.core.errors import FrameError
 from courier_nb.core.messages import NULL, Message
 from courier_nb.frames import values
@@ -145,8 +146,10 @@ def _converted(cells: pd.Series[Any], name: str, strict: bool, problems: dict[tu
 def _converter(name: str, strict: bool) -> Callable[[Any], Any]:
     if name in _NOT_PUBLISHED:
         return lambda cell: _MISSING
-    if name in ("body", "message_id", "destination", "environment"):
+    if name in ("body", "destination", "environment"):
         return _text
+    if name == "message_id":
+        return lambda cell: _limited_text(cell, 256)
     if name == "message_group_id":
         return lambda cell: _limited_text(cell, 128)
     if name == "body_bytes":
@@ -159,7 +162,7 @@ def _converter(name: str, strict: bool) -> Callable[[Any], Any]:
 
 
 def _is_missing(cell: Any) -> bool:
-    return cell is None or cell is pd.NA or cell is pd.NaT or (isinstance(cell, float) and math.isnan(cell))
+    return cell is None or cell is pd.NA or cell is pd.NaT or (isinstance(cell, float | np.floating) and math.isnan(cell))
 
 
 def _text(cell: Any) -> str:
@@ -187,7 +190,7 @@ def _bytes(cell: Any) -> bytes:
 
 def _whole(cell: Any, most: int) -> int:
     number = cell.item() if isinstance(cell, np.generic) else cell
-    if isinstance(number, bool) or not isinstance(number, int | float) or number != int(number):
+    if isinstance(number, bool) or not isinstance(number, int | float) or not float(number).is_integer():
         raise _Refusal(f"{_kind(cell)} where whole milliseconds are needed")
     if not 0 <= number <= most:
         raise _Refusal(f"{int(number)} ms, outside 0 to {most}")
@@ -207,8 +210,16 @@ def _value(cell: Any, strict: bool) -> Any:
     if value is NULL or isinstance(value, list | dict):
         if strict:
             raise _Refusal(f"{_kind(value)}, which the API does not document (strict=False sends it)")
-        return None if value is NULL else value
+        return None if value is NULL else _json(value)
     raise _Refusal(f"{_kind(cell)}, which is neither text nor a number: convert it first")
+
+
+def _json(value: Any) -> Any:
+    try:
+        exactjson.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        raise _Refusal(f"{_kind(value)} with something in it that JSON cannot carry") from None
+    return value
 
 
 def _bodies(columns: dict[str, list[Any]], size: int, problems: dict[tuple[str, str], list[int]]) -> list[str | bytes]:

@@ -110,9 +110,9 @@ def _dates(texts: Sequence[str | None]) -> tuple[pa.Array, list[int]]:
 def _date(text: str) -> datetime | None:
     try:
         value = email.utils.parsedate_to_datetime(text)
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     except (ValueError, TypeError, OverflowError):
         return None
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class _MapBuilder:

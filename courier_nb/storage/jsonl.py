@@ -38,7 +38,7 @@ def read_jsonl(path: Path) -> Iterator[Message]:
 
 def _message(line: bytes, path: Path, number: int) -> Message:
     try:
-        value = exactjson.loads(line)
+        value = exactjson.loads_exactly(line)
     except ValueError as error:
         raise FrameError(f"{path}, line {number}: not JSON ({error}).", rows=[number - 1]) from None
     if not isinstance(value, dict) or not isinstance(value.get("body"), str):

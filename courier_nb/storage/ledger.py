@@ -56,6 +56,7 @@ class Ledger:
         self._pending: list[Entry] = []
         self._taken = 0
         self._durable = 0
+        self._broken: sqlite3.Error | None = None
         self._writing = anyio.Lock()
         self._using = threading.Lock()  # rows are looked up in one thread while another writes
         try:
@@ -99,7 +100,7 @@ class Ledger:
         Raises
         ------
         CaptureError
-            When the ledger cannot be written; nothing may be sent then.
+            When the ledger cannot be written, now or ever before; nothing may be sent then.
         """
         self._pending += entries
         self._taken += 1
@@ -107,14 +108,20 @@ class Ledger:
         async with self._writing:
             if ticket <= self._durable:
                 return
+            if self._broken is not None:  # entries of this call may have been in the write that failed
+                raise self._cannot_write(self._broken)
             batch, self._pending = self._pending, []
             upto = self._taken
             try:
                 with anyio.CancelScope(shield=True):
                     await to_thread.run_sync(self._write, batch)
             except sqlite3.Error as error:
-                raise CaptureError(f"The replay ledger {self.path} cannot be written: {error}.", path=self.path) from error
+                self._broken = error
+                raise self._cannot_write(error) from error
             self._durable = upto
+
+    def _cannot_write(self, error: sqlite3.Error) -> CaptureError:
+        return CaptureError(f"The replay ledger {self.path} cannot be written: {error}.", path=self.path)
 
     def _write(self, batch: Sequence[Entry]) -> None:
         with self._using, closing(self._db.cursor()) as cursor:

@@ -7,9 +7,11 @@ which nothing was acknowledged.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import struct
+import threading
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +27,9 @@ from courier_nb.storage import disk
 from courier_nb.storage.layout import Layout
 from courier_nb.wire.codec import Delivery, Receipt, messages_from_wire
 
-_HEAD = struct.Struct(">4scII")
+_FIELDS = struct.Struct(">4scII")  # magic, kind, length and checksum of the payload
+_CHECKSUM = struct.Struct(">I")  # of the fields: a length that cannot be trusted would hide all that follows
+_HEAD_SIZE = _FIELDS.size + _CHECKSUM.size
 _MAGIC = b"CNBS"
 
 
@@ -53,18 +57,30 @@ class Spool:
         self._lock = FileLock(layout.lock(stem), thread_local=False)
         self._lock.acquire(timeout=0)
         self._descriptor = disk.create_private(self.path, append=True)
+        self._appending = threading.Lock()  # `write` and `note` come from different threads
         disk.flush_folder(self.path.parent)
 
     def write(self, content: bytes) -> None:
         """Append encoded records and return when they are on the disk."""
-        view = memoryview(content)
-        while view:
-            view = view[os.write(self._descriptor, view) :]
+        self._append(content)
         disk.flush(self._descriptor)
 
     def note(self, content: bytes) -> None:
-        """Append records whose loss in a power cut would only mean that less is known."""
-        os.write(self._descriptor, content)
+        """Append records whose loss would only mean that less is known."""
+        with contextlib.suppress(OSError):  # a full disk: the next `write` will say so
+            self._append(content)
+
+    def _append(self, content: bytes) -> None:
+        with self._appending:
+            start = os.fstat(self._descriptor).st_size
+            view = memoryview(content)
+            try:
+                while view:
+                    view = view[os.write(self._descriptor, view) :]
+            except OSError:
+                # A disk that is full takes a part; behind that torn record nothing later could be read.
+                os.ftruncate(self._descriptor, start)
+                raise
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -127,19 +143,20 @@ def claim(layout: Layout, stem: str) -> FileLock | None:
 
 
 def _record(kind: bytes, payload: bytes) -> bytes:
-    return _HEAD.pack(_MAGIC, kind, len(payload), zlib.crc32(payload)) + payload
+    fields = _FIELDS.pack(_MAGIC, kind, len(payload), zlib.crc32(payload))
+    return fields + _CHECKSUM.pack(zlib.crc32(fields)) + payload
 
 
 def _records(file: BinaryIO, path: Path, *, only: bytes) -> Iterator[tuple[bytes, bytes]]:
     size = path.stat().st_size
-    while head := file.read(_HEAD.size):
+    while head := file.read(_HEAD_SIZE):
         place = file.tell() - len(head)
-        if len(head) < _HEAD.size:
+        if len(head) < _HEAD_SIZE:
             return  # torn by a kill
-        magic, kind, length, checksum = _HEAD.unpack(head)
-        if magic != _MAGIC:
+        magic, kind, length, checksum = _FIELDS.unpack_from(head)
+        if magic != _MAGIC or _CHECKSUM.pack(zlib.crc32(head[: _FIELDS.size])) != head[_FIELDS.size :]:
             raise CaptureDamaged(f"{path} is damaged at byte {place}: no record begins there.", path=path)
-        end = place + _HEAD.size + length
+        end = place + _HEAD_SIZE + length
         if end > size:
             return  # torn by a kill
         payload = file.read(length)

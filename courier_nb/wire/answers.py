@@ -26,7 +26,7 @@ from courier_nb.wire.retry import SETTLING, Operation
 
 _REASON_CHARACTERS = 300
 # A refusal quotes the lock it refuses, and whoever reads a lock id can delete the message.
-_LOCK_ID = re.compile(r"(?i)(lock\s*id:?\s*)\S+|[A-Za-z0-9+/=_-]{40,}")
+_LOCK_ID = re.compile(r"(?i)(lock\s*id:?\s*)\S+|[A-Za-z0-9+/=_%-]{40,}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069]")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -54,18 +54,16 @@ def receipt(destination: str, environment: str, *, sent_monotonic: float, now_mo
 def messages_from_wire(raw: bytes, receipt: Receipt) -> list[Message]:
     """Return the messages of a receive answer.
 
-    One odd item does not spoil the others: whatever is not as documented becomes a message with as much as is there.
+    One odd item does not spoil the others: whatever is not as documented becomes a message with as much as is there. A number
+    that Python cannot hold is kept as its text.
 
     Raises
     ------
     ValueError
         When the answer as a whole is not JSON.
     """
-    value = exactjson.loads(raw)
+    value = exactjson.loads_exactly(raw, oversized=str)
     items = value if isinstance(value, list) else [value]
-    if any(_may_be_rounded(item) for item in items):
-        value = exactjson.loads_slowly(raw)
-        items = value if isinstance(value, list) else [value]
     return [_message(item, raw, receipt) for item in items]
 
 
@@ -158,17 +156,3 @@ def _has_surrogates(text: str) -> bool:
     except UnicodeEncodeError:
         return True
     return False
-
-
-def _may_be_rounded(item: Any) -> bool:
-    if not isinstance(item, dict):
-        return False
-    return any(_rounded(part) for part in (item.get("headers"), item.get("properties")))
-
-
-def _rounded(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return any(_rounded(item) for item in value.values())
-    if isinstance(value, list):
-        return any(_rounded(item) for item in value)
-    return exactjson.is_rounded(value)

@@ -216,7 +216,7 @@ class Operations:
             f"{self.place.destination_url(destination)}/{path}",
             where=_named(destination),
             tokens=self._tokens,
-            content=None if content is None else exactjson.dumps(content),
+            content=None if content is None else _json(content),
             repeat_unknown=repeat_unknown,
             give_up_at=give_up_at,
         )
@@ -226,11 +226,18 @@ class Operations:
         return lock_ms // self._lock_unit_ms
 
 
+def _json(content: Any) -> bytes:
+    try:
+        return exactjson.dumps(content)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidArgument(f"A header or property cannot be sent as JSON ({error}); nothing was sent.") from None
+
+
 def _segment(value: str) -> str:
     # Ids hold '/', '+' and '=' (lock ids always do), and a dot segment would be resolved away before it is sent.
     if value in ("", ".", ".."):
         raise InvalidArgument(f"{value!r} cannot be part of a URL path; use the batch call, which carries ids in its body.")
-    return quote(value, safe="")
+    return quote(value, safe="", errors="surrogatepass")
 
 
 def _named(destination: str) -> str:

@@ -16,6 +16,8 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
+from courier_nb.core.settings import is_loopback
+
 MAX_CONNECTIONS = 128
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
@@ -91,7 +93,7 @@ def _session() -> aiohttp.ClientSession:
 
 
 def _proxy_for(url: httpx.URL) -> str | None:
-    if proxy_bypass(url.host):
-        return None
+    if is_loopback(url.host) or proxy_bypass(url.host):
+        return None  # a proxy would look for a local broker on its own machine
     proxies = getproxies()
     return proxies.get(url.scheme) or proxies.get("all")
