@@ -34,10 +34,14 @@ def _documented_as(source: type) -> Callable[[type[T]], type[T]]:
     """Give a class and its methods the docstrings of the async ones."""
 
     def decorate(cls: type[T]) -> type[T]:
-        for name, method in vars(cls).items():
-            if not name.startswith("_") and not method.__doc__:
-                target = method.fget if isinstance(method, property) else getattr(method, "__func__", method)
-                target.__doc__ = getattr(source, name).__doc__
+        for name, member in list(vars(cls).items()):
+            if name.startswith("_") or member.__doc__:
+                continue
+            doc = getattr(source, name).__doc__
+            if isinstance(member, property):
+                setattr(cls, name, property(member.fget, doc=doc))
+            else:
+                getattr(member, "__func__", member).__doc__ = doc
         return cls
 
     return decorate

@@ -68,6 +68,7 @@ class Unreachable(CourierError):
 
     @property
     def outcome_unknown(self) -> bool:
+        """Whether the server may have done the work although no answer came."""
         return self.sent
 
 

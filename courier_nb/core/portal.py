@@ -79,7 +79,12 @@ class Job(Generic[T]):
         self._scope: anyio.CancelScope | None = None
         self._stopped = False
         self._portal = loop.portal
-        self._future: Future[T] = loop.portal.start_task_soon(self._body, func, args, kwargs)
+        self._call = (func, args, kwargs)
+        self._future: Future[T] | None = None
+
+    def begin(self) -> None:
+        """Put the coroutine on the loop; apart from making the job, so that an interrupt meanwhile can still cancel it."""
+        self._future = self._portal.start_task_soon(self._body, *self._call)
 
     async def _body(self, func: Callable[..., Awaitable[T]], args: tuple[object, ...], kwargs: dict[str, object]) -> T:
         token = current_board.set(self.board)
@@ -99,6 +104,7 @@ class Job(Generic[T]):
 
     def result(self) -> T:
         """Return the coroutine's value or raise its error."""
+        assert self._future is not None  # noqa: S101  # for the type checker: a job that has ended was begun
         return self._future.result()
 
     def cancel_and_wait(self, grace: float = _GRACE_SECONDS) -> bool:
@@ -122,7 +128,9 @@ async def _call(func: Callable[[], None]) -> None:
 
 def start(func: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> Job[T]:
     """Start ``func(*args, **kwargs)`` on the background loop and return at once."""
-    return Job(func, args, kwargs)
+    job = Job(func, args, kwargs)
+    job.begin()
+    return job
 
 
 def run(func: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -131,8 +139,9 @@ def run(func: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T
     Progress that the work reports is drawn here, on the caller's thread. A second interrupt during the clean-up
     abandons the wait.
     """
-    job = start(func, *args, **kwargs)
+    job = Job(func, args, kwargs)
     try:
+        job.begin()
         while not job.wait(_SLICE_SECONDS):
             job.board.draw()
         return job.result()

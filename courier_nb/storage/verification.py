@@ -58,10 +58,12 @@ class Verification:
 
     @property
     def rows(self) -> int:
+        """Messages in all files."""
         return sum(finding.rows for finding in self.findings)
 
     @property
     def acked(self) -> int:
+        """Messages whose acknowledgement the broker confirmed."""
         return sum(finding.acked for finding in self.findings)
 
     def frame(self) -> pd.DataFrame:
