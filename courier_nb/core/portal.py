@@ -13,11 +13,10 @@ import os
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
 from typing import Generic, ParamSpec, TypeVar
 
 import anyio
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio.from_thread import BlockingPortal
 
 from courier_nb.core.progress import Board, current_board
 
@@ -29,23 +28,38 @@ _GRACE_SECONDS = 5.0
 
 
 class _Loop:
-    """The portal of one process, with the context manager that keeps it open."""
+    """The portal of one process, and the thread that it runs in.
+
+    Not anyio's own ``start_blocking_portal``: that is a generator, and one still open when the interpreter ends waits for a
+    thread that can no longer run.
+    """
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self._manager: AbstractContextManager[BlockingPortal] = start_blocking_portal("asyncio", name="courier_nb")
-        self.portal = self._manager.__enter__()
-        self.thread = self.portal.call(threading.current_thread)
+        ready: Future[BlockingPortal] = Future()
+        self.thread = threading.Thread(target=_serve, args=(ready,), name="courier_nb", daemon=True)
+        self.thread.start()
+        self.portal = ready.result()
 
     @property
     def alive(self) -> bool:
         return self.pid == os.getpid() and self.thread.is_alive()
 
     def close(self) -> None:
-        if self.pid != os.getpid():
+        if not self.alive:
             return
         with contextlib.suppress(RuntimeError):  # raised when the loop has already ended
             self.portal.call(self.portal.stop, True)
+        self.thread.join(_GRACE_SECONDS)
+
+
+def _serve(ready: Future[BlockingPortal]) -> None:
+    async def main() -> None:
+        async with BlockingPortal() as portal:
+            ready.set_result(portal)
+            await portal.sleep_until_stopped()
+
+    anyio.run(main)
 
 
 _lock = threading.Lock()

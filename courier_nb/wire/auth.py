@@ -19,6 +19,8 @@ from courier_nb.wire.sender import Bearer, Sender
 
 _LIFE_WHEN_UNSAID_SECONDS = 45 * 60.0  # an /authorize token lives 60 minutes and says nothing about it
 _SHARE_OF_LIFE = 0.8
+_FIRST_TRY_SECONDS = 5.0
+_LEAST_LIFE_SECONDS = 10.0  # whatever the server says, tokens are not asked for more often than this
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -111,7 +113,8 @@ class TokenSource:
     async def _find_kind(self) -> Token:
         # Both kinds look alike; the one that worked is remembered for the renewals.
         try:
-            token = await self._connected_app()
+            # The platform may be out of reach where the broker is not, so it is not insisted on.
+            token = await self._connected_app(give_up_at=time.monotonic() + _FIRST_TRY_SECONDS)
         except (Refused, Unreachable, BadAnswer) as first:
             if self._settings.mq_url is None and self._settings.region is None:
                 raise
@@ -137,7 +140,7 @@ class TokenSource:
         broker_url = settings.mq_url or broker_url_of(settings)
         return await self.authorize(broker_url, settings.client_id or "", settings.client_secret or "")
 
-    async def _connected_app(self) -> Token:
+    async def _connected_app(self, give_up_at: float | None = None) -> Token:
         settings = self._settings
         form = {
             "client_id": settings.client_id or "",
@@ -145,7 +148,7 @@ class TokenSource:
             "grant_type": "client_credentials",
         }
         url = f"{settings.platform_url}/accounts/api/v2/oauth2/token"
-        return await self._request("connected_app", url, "the connected app", form=form)
+        return await self._request("connected_app", url, "the connected app", form=form, give_up_at=give_up_at)
 
     async def _log_in(self) -> Token:
         settings = self._settings
@@ -159,9 +162,18 @@ class TokenSource:
             return await self._request("user", f"{settings.platform_url}/accounts/api/login", "the user", content=content)
 
     async def _request(
-        self, kind: AuthKind, url: str, where: str, *, form: dict[str, str] | None = None, content: bytes | None = None
+        self,
+        kind: AuthKind,
+        url: str,
+        where: str,
+        *,
+        form: dict[str, str] | None = None,
+        content: bytes | None = None,
+        give_up_at: float | None = None,
     ) -> Token:
-        response = await self._sender.call(Operation.AUTHORIZE, "POST", url, where=where, tokens=None, form=form, content=content)
+        response = await self._sender.call(
+            Operation.AUTHORIZE, "POST", url, where=where, tokens=None, form=form, content=content, give_up_at=give_up_at
+        )
         answer = decode(Operation.AUTHORIZE, response)
         return _read_token(kind, answer, response)
 
@@ -186,6 +198,7 @@ def _read_token(kind: AuthKind, answer: Any, response: httpx.Response) -> Token:
         raise bad_answer(Operation.AUTHORIZE, response, "holds no access_token")
     expires_in = answer.get("expires_in")
     life = float(expires_in) * _SHARE_OF_LIFE if isinstance(expires_in, int | float) else _LIFE_WHEN_UNSAID_SECONDS
+    life = max(life, _LEAST_LIFE_SECONDS)
     simple_client = answer.get("simple_client")
     bound = simple_client if isinstance(simple_client, dict) else {}
     return Token(kind, answer["access_token"], time.monotonic() + life, bound.get("orgId"), bound.get("envId"))

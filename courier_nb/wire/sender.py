@@ -97,7 +97,7 @@ class Sender:
         repeat_unknown : bool, optional
             See `retry.may_repeat`.
         give_up_at : float, optional
-            Monotonic time (seconds) after which nothing is repeated: the end of the lock that the call is about.
+            Monotonic time (seconds) after which nothing is repeated, such as the end of the lock that the call is about.
 
         Raises
         ------

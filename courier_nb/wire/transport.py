@@ -8,6 +8,8 @@ after the request was sent is reported like one that was never made.
 
 from __future__ import annotations
 
+import logging
+import re
 import ssl
 from importlib.metadata import version
 from urllib.request import getproxies, proxy_bypass
@@ -24,6 +26,7 @@ READ_SECONDS = 30.0
 LONG_POLL_MARGIN_SECONDS = 15.0
 
 _KEEP_ALIVE_SECONDS = 30.0
+_LOCK_IN_PATH = re.compile(r"(/locks/)[^?]+")
 _ssl_context: ssl.SSLContext | None = None
 
 
@@ -56,11 +59,30 @@ class PooledTransport(httpx.AsyncBaseTransport):
         return self._pools[proxy]
 
 
+class _LockMask(logging.Filter):
+    """Keeps lock ids, which travel in paths, out of httpx's log of URLs."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(_masked(argument) for argument in record.args)
+        return True
+
+
+_lock_mask = _LockMask()
+
+
+def _masked(argument: object) -> object:
+    if not isinstance(argument, httpx.URL):
+        return argument
+    return _LOCK_IN_PATH.sub(r"\1…", str(argument))
+
+
 def make_http(transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
     """Return the HTTP client that everything in this package goes through.
 
     Redirects are never followed: httpx would drop the token but still send a body that holds the secret.
     """
+    logging.getLogger("httpx").addFilter(_lock_mask)  # adding it again changes nothing
     return httpx.AsyncClient(
         transport=transport or PooledTransport(),
         follow_redirects=False,
