@@ -35,30 +35,25 @@ def refusal(operation: Operation, response: httpx.Response, where: str) -> Refus
     status = response.status_code
     reason = _reason(response.content)
     data: dict[str, Any] = {"status": status, "operation": operation.value, "reason": reason}
+    call = _call(operation, where)
     said = f" (the service says: {reason})" if reason else ""
     match status:
         case 401:
-            return Unauthorized(f"{operation} on {where}: the credentials or the token were not accepted (401).{said}", **data)
+            return Unauthorized(f"{call}: the credentials or the token were not accepted (401).{said}", **data)
         case 403:
-            return Forbidden(
-                f"{operation} on {where} is not allowed with these credentials (403).{said}{_scope(operation)}", **data
-            )
+            return Forbidden(f"{call} is not allowed with these credentials (403).{said}{_scope(operation)}", **data)
         case 404:
-            return DestinationNotFound(
-                f"{operation}: {where} was not found (404): check its name, environment and region.{said}", **data
-            )
+            return DestinationNotFound(f"{call}: not found (404): check the name, environment and region.{said}", **data)
         case 413:
-            return TooLarge(f"{operation} on {where}: too large for the service (413); a message may hold 10 MB.{said}", **data)
+            return TooLarge(f"{call}: too large for the service (413); a message may hold 10 MB.{said}", **data)
         case 429:
-            return Throttled(f"{operation} on {where}: too many calls (429).{said}", retry_after=_retry_after(response), **data)
+            return Throttled(f"{call}: too many calls (429).{said}", retry_after=_retry_after(response), **data)
         case 400 if operation in SETTLING:
-            return LockLost(f"{operation} on {where}: the lock has run out or is not ours (400).{said}", **data)
+            return LockLost(f"{call}: the lock has run out or is not ours (400).{said}", **data)
     if status >= 500:
-        return Unavailable(
-            f"{operation} on {where}: the service failed ({status}).{said}", retry_after=_retry_after(response), **data
-        )
+        return Unavailable(f"{call}: the service failed ({status}).{said}", retry_after=_retry_after(response), **data)
     hint = " A redirect is never followed: check the URL." if 300 <= status < 400 else ""
-    return Refused(f"{operation} on {where} was refused ({status}).{said}{hint}", **data)
+    return Refused(f"{call} was refused ({status}).{said}{hint}", **data)
 
 
 def decode(operation: Operation, response: httpx.Response) -> Any:
@@ -121,6 +116,15 @@ def _retry_after(response: httpx.Response) -> float | None:
         return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
     except (ValueError, TypeError):
         return None
+
+
+def _call(operation: Operation, where: str) -> str:
+    match operation:
+        case Operation.LOOK_UP:
+            return f"reading {where}"
+        case Operation.AUTHORIZE:
+            return f"asking for a token for {where}"
+    return f"{operation} on {where}"
 
 
 def _scope(operation: Operation) -> str:

@@ -71,7 +71,7 @@ def test_limit_takes_no_more_than_asked(cli: Cli, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["peek", "no-such-queue"], NOT_REACHED, "'no-such-queue' was not found (404)"),
+        (["peek", "no-such-queue"], NOT_REACHED, "destination 'no-such-queue': not found (404)"),
         (["verify", "nowhere"], USAGE, "does not exist"),
         (["replay", "nowhere", "--to", "orders"], USAGE, "does not exist"),
         (["publish", "orders", "broken.jsonl"], USAGE, "line 2"),
