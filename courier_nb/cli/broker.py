@@ -12,7 +12,7 @@ from courier_nb.cli.options import json_option
 from courier_nb.core.settings import is_loopback
 
 
-@click.command()
+@click.command(short_help="Serve a local broker.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port; default: a free one.")
 @click.option("--db", type=click.Path(path_type=Path), help="SQLite file that holds the messages; default: memory.")

@@ -18,7 +18,7 @@ from courier_nb.storage.verification import verify_layout
 _REASONS_SHOWN = 5
 
 
-@click.command()
+@click.command(short_help="Move messages into Parquet.")
 @click.argument("queue")
 @click.option(
     "--to", "folder", type=click.Path(path_type=Path), required=True, help="Folder of the capture; new, or to go on with."
@@ -69,7 +69,7 @@ def drain(
     return 0 if report.ok else 1
 
 
-@click.command()
+@click.command(short_help="Publish captured messages again.")
 @click.argument("source", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--to", "target", metavar="QUEUE", help="Target; default: the queue whose dead letters these are.")
 @click.option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
@@ -96,7 +96,7 @@ def replay(client: Client, source: Path, target: str | None, dry_run: bool, rese
     return _emit_report(result, already_done=("ok", "skipped"))
 
 
-@click.command()
+@click.command(short_help="Check a capture without the broker.")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @json_option
 def verify(folder: Path) -> int:
@@ -110,7 +110,7 @@ def verify(folder: Path) -> int:
     return 0 if result.ok else 1
 
 
-@click.command()
+@click.command(short_help="Publish messages from a file.")
 @click.argument("queue")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--concurrency", type=click.IntRange(1, 128), default=8, show_default=True, help="Calls at a time.")

@@ -12,7 +12,7 @@ from courier_nb.cli.options import json_option
 from courier_nb.cli.output import emit, json_is_wanted
 
 
-@click.command()
+@click.command(short_help="Show the whole product in under a minute.")
 @click.option(
     "--messages", type=click.Path(path_type=Path, exists=True), help="JSON Lines file, or folder of them, to use instead."
 )

@@ -13,7 +13,7 @@ from courier_nb.core.messages import Message
 from courier_nb.frames.text import table
 
 
-@click.command()
+@click.command(short_help="List queues and exchanges.")
 @connected
 def destinations(client: Client) -> None:
     """List queues and exchanges with their depth and dead-letter wiring (depth may lag by a minute)."""
@@ -23,7 +23,7 @@ def destinations(client: Client) -> None:
     emit({"destinations": rows}, table(frame))
 
 
-@click.command()
+@click.command(short_help="Look at messages and put them back.")
 @click.argument("queue")
 @click.option("-n", "--count", type=click.IntRange(1), default=10, show_default=True, help="At most so many messages.")
 @click.option("--lock-ttl", type=DURATION, default="1m", show_default=True, help="They come back after this at the latest.")
