@@ -1,0 +1,107 @@
+"""Reading captures, and checking them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from courier_nb import Capture, CaptureError, FrameError
+from courier_nb.storage.disk import file_stem
+from courier_nb.storage.layout import Layout, create_layout
+
+from .conftest import delivery
+
+ANOTHER = "20260301T130000-bbbbbbbb-00001"
+
+
+def test_columns_and_rows_can_be_chosen(layout: Layout, write_spool: Callable[..., str]) -> None:
+    write_spool((delivery(*"abcde"), ["acked"] * 5))
+    capture = Capture(layout.root)
+    assert list(capture.frame(["prop.id", "message_id", "prop.none"]).columns) == ["prop.id", "message_id", "prop.none"]
+    assert list(capture.frame(where='`prop.id` in ["b", "d"] and delivery_count == 1')["message_id"]) == ["b", "d"]
+    assert list(capture.frame(where="`prop.none`.isna()", limit=2)["message_id"]) == ["a", "b"]
+    assert list(capture.frame(["message_id"], where='`prop.id` == "c"')["message_id"]) == ["c"]
+    with pytest.raises(FrameError, match="no column 'nonsense'"):
+        capture.frame(["nonsense"])
+    with pytest.raises(FrameError, match="cannot be evaluated"):
+        capture.frame(where="nonsense > 1")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shown"),
+    [
+        ("unknown", "acked", 1),  # it came again after a crash
+        ("returned", "acked", 1),
+        ("lost_lock", "unknown", 1),
+        ("acked", "acked", 2),  # the broker deleted the first, so the second is a message of its own
+        ("acked", "unknown", 1),
+    ],
+)
+def test_a_second_copy_is_shown_once_and_counted(
+    layout: Layout, write_spool: Callable[..., str], first: str, second: str, shown: int
+) -> None:
+    write_spool((delivery("same", "other"), [first, "acked"]))
+    write_spool((delivery("same"), [second]), stem=ANOTHER)
+    capture = Capture(layout.root)
+    assert list(capture.frame()["message_id"]).count("same") == shown
+    assert (len(capture), capture.duplicates) == (shown + 1, 2 - shown)
+    assert len(capture.frame(all_copies=True)) == 3
+    assert len(list(capture.messages())) == shown + 1
+
+
+@pytest.mark.parametrize("change", [{"body": "another body"}, {"created": "Sun, 01 Mar 2026 11:00:09 GMT"}])
+def test_an_equal_id_alone_does_not_make_a_copy(layout: Layout, write_spool: Callable[..., str], change: dict[str, str]) -> None:
+    write_spool((delivery("same"), ["unknown"]))
+    write_spool((delivery("same", **change), ["acked"]), stem=ANOTHER)
+    assert len(Capture(layout.root)) == 2
+
+
+def test_verify_names_the_file_whatever_byte_is_flipped(layout: Layout, write_spool: Callable[..., str]) -> None:
+    stem = write_spool((delivery("a", "b"), ["acked", "acked"]))
+    capture = Capture(layout.root)
+    assert capture.verify().ok
+    assert capture.verify().acked == 2
+    part = layout.part(stem)
+    whole = part.read_bytes()
+    for place in range(0, len(whole), 97):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1
+        part.write_bytes(damaged)
+        result = capture.verify()
+        assert [finding.file for finding in result.findings if not finding.ok] == [part.name]
+    part.unlink()
+    assert [finding.what for finding in capture.verify().findings] == ["missing"]
+
+
+def test_verify_names_a_damaged_description_and_a_foreign_file(layout: Layout, write_spool: Callable[..., str]) -> None:
+    stem = write_spool((delivery("a"), ["acked"]))
+    capture = Capture(layout.root)
+    pq.write_table(pa.table({"a": [1]}), layout.root / "foreign.parquet")
+    layout.sidecar(stem).write_text('{"rows": ')
+    damaged = {finding.file for finding in capture.verify().findings if not finding.ok}
+    assert damaged == {f"_courier/parts/{stem}.json", "foreign.parquet"}
+    assert "DAMAGED" in repr(capture.verify())
+
+
+def test_a_folder_that_holds_other_things_is_neither_opened_nor_written(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear sir")
+    with pytest.raises(CaptureError, match="is not a capture"):
+        Capture(tmp_path)
+    with pytest.raises(CaptureError, match="holds other things"):
+        create_layout(tmp_path)
+    with pytest.raises(CaptureError, match="does not exist"):
+        Capture(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "/abs", "C:\\x", "a\0b", "con", "x" * 500, "😀" * 127, "", "..", "orders.v1"]
+)
+def test_a_foreign_name_stays_inside_its_folder(tmp_path: Path, name: str) -> None:
+    path = (tmp_path / file_stem(name)).resolve()
+    assert path.parent == tmp_path.resolve()
+    assert len(file_stem(name)) <= 60
+    assert file_stem(name) != file_stem(name + "x")
