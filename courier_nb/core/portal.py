@@ -7,11 +7,13 @@ work and waits for its clean-up, so that nothing goes on unseen.
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import contextlib
 import os
 import threading
-from collections.abc import Awaitable, Callable
+import weakref
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from typing import Generic, ParamSpec, TypeVar
 
@@ -40,6 +42,7 @@ class _Loop:
         self.thread = threading.Thread(target=_serve, args=(ready,), name="courier_nb", daemon=True)
         self.thread.start()
         self.portal = ready.result()
+        self.asyncio_loop = self.portal.call(_running_loop)
 
     @property
     def alive(self) -> bool:
@@ -49,8 +52,13 @@ class _Loop:
         if not self.alive:
             return
         with contextlib.suppress(RuntimeError):  # raised when the loop has already ended
+            self.portal.call(_close_all)
             self.portal.call(self.portal.stop, True)
         self.thread.join(_GRACE_SECONDS)
+
+
+async def _running_loop() -> asyncio.AbstractEventLoop:
+    return asyncio.get_running_loop()
 
 
 def _serve(ready: Future[BlockingPortal]) -> None:
@@ -64,6 +72,8 @@ def _serve(ready: Future[BlockingPortal]) -> None:
 
 _lock = threading.Lock()
 _loop: _Loop | None = None
+_closers: set[weakref.finalize[..., object]] = set()
+_closing: set[asyncio.Task[None]] = set()
 
 
 def _get_loop() -> _Loop:
@@ -73,6 +83,36 @@ def _get_loop() -> _Loop:
             _loop = _Loop()  # also in a forked child, which has the parent's object but not its thread
             atexit.register(_loop.close)
         return _loop
+
+
+def close_with(owner: object, close: Callable[[], Coroutine[object, object, None]]) -> None:
+    """Run `close` on the background loop when `owner` is no longer used, or when the process ends.
+
+    `close` must not refer to `owner`, which would keep it in use.
+    """
+    _closers.difference_update([closer for closer in _closers if not closer.alive])
+    closer = weakref.finalize(owner, _start_closing, close)
+    closer.atexit = False  # the loop's own end is the time for it
+    _closers.add(closer)
+
+
+def _start_closing(close: Callable[[], Coroutine[object, object, None]]) -> None:
+    # The garbage collector may call this on any thread, the loop's included, and nothing may be waited for there.
+    def begin() -> None:
+        task = asyncio.ensure_future(close())
+        _closing.add(task)
+        task.add_done_callback(_closing.discard)
+
+    if _loop is not None and _loop.alive:
+        with contextlib.suppress(RuntimeError):  # raised when the loop has just ended
+            _loop.asyncio_loop.call_soon_threadsafe(begin)
+
+
+async def _close_all() -> None:
+    closers = [closer.detach() for closer in list(_closers)]
+    closing = [asyncio.ensure_future(found[2][0]()) for found in closers if found is not None]
+    if closing:
+        await asyncio.wait(closing, timeout=1)
 
 
 class Job(Generic[T]):

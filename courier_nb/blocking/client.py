@@ -1,0 +1,142 @@
+"""`Client`: the methods of `AsyncClient`, run on the background loop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, NoReturn, Self
+
+from courier_nb.blocking.destination import Destination
+from courier_nb.blocking.documented import documented_as
+from courier_nb.client import AsyncClient, DestinationList
+from courier_nb.core.portal import close_with, run
+from courier_nb.core.settings import AuthKind, Settings
+from courier_nb.flows.publish import Unknown
+from courier_nb.flows.reports import ReplayPlan, Report
+from courier_nb.flows.sources import Source
+from courier_nb.wire.admin import Region
+from courier_nb.wire.auth import Token
+from courier_nb.wire.operations import LockTtlUnit
+from courier_nb.wire.stats import Depth
+
+if TYPE_CHECKING:
+    import httpx
+
+    from courier_nb.broker import LocalBroker
+
+
+@documented_as(AsyncClient)
+class Client:
+    """One environment of the service. Usable in scripts and in Jupyter cells; get one from `connect`."""
+
+    def __init__(
+        self, settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None, lock_ttl_unit: LockTtlUnit = "s"
+    ) -> None:
+        self._adopt(AsyncClient(settings, transport=transport, lock_ttl_unit=lock_ttl_unit))
+
+    @classmethod
+    def connect(
+        cls,
+        profile: str | None = None,
+        *,
+        client_id: str | None = None,
+        client_secret: str | None = None,
+        bearer: str | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        auth: AuthKind | None = None,
+        organization: str | None = None,
+        environment: str | None = None,
+        region: str | None = None,
+        host: str | None = None,
+        mq_url: str | None = None,
+        lock_ttl_unit: LockTtlUnit = "s",
+    ) -> Self:
+        client = cls.__new__(cls)
+        inner = AsyncClient.connect(
+            profile,
+            client_id=client_id,
+            client_secret=client_secret,
+            bearer=bearer,
+            username=username,
+            password=password,
+            auth=auth,
+            organization=organization,
+            environment=environment,
+            region=region,
+            host=host,
+            mq_url=mq_url,
+            lock_ttl_unit=lock_ttl_unit,
+        )
+        client._adopt(inner)
+        return client
+
+    def _adopt(self, inner: AsyncClient) -> None:
+        self._inner = inner
+        close_with(self, inner.aclose)  # notebooks seldom close what they open
+
+    @property
+    def broker(self) -> LocalBroker:
+        return self._inner.broker
+
+    @property
+    def settings(self) -> Settings:
+        return self._inner.settings
+
+    def destination(self, id: str) -> Destination:  # noqa: A002  # the API's noun
+        return Destination(self._inner.destination(id))
+
+    def authorize(self) -> Token:
+        return run(self._inner.authorize)
+
+    def regions(self) -> list[Region]:
+        return run(self._inner.regions)
+
+    def destinations(self, *, depth: bool = True) -> DestinationList:
+        return run(self._inner.destinations, depth=depth)
+
+    def depth(self, destination: str) -> Depth | None:
+        return run(self._inner.depth, destination)
+
+    def replay(
+        self,
+        source: Source,
+        *,
+        to: str | None = None,
+        dry_run: bool = False,
+        unknown: Unknown = "report",
+        ledger: str | Path | None = None,
+        strict: bool = True,
+        concurrency: int = 8,
+        progress: bool = True,
+    ) -> Report | ReplayPlan:
+        return run(
+            self._inner.replay,
+            source,
+            to=to,
+            dry_run=dry_run,
+            unknown=unknown,
+            ledger=ledger,
+            strict=strict,
+            concurrency=concurrency,
+            progress=progress,
+        )
+
+    def close(self) -> None:
+        """Close the connections; may be called again. Messages still locked come back when their locks end."""
+        run(self._inner.aclose)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.settings!r}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A client holds secrets and is not pickled: call connect() where it is needed.")
+
+
+connect = Client.connect
