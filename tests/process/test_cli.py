@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -104,6 +106,41 @@ def test_a_stopped_broker_is_one_line(cli: Cli) -> None:
     ended = cli.run("peek", "orders")
     assert ended.code == NOT_REACHED
     assert "cannot be reached" in one_line(ended.err)
+
+
+class Truncating(BaseHTTPRequestHandler):
+    """Answers every receive call with less than it promised."""
+
+    answer: ClassVar[bytes] = b""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "40")
+        self.end_headers()
+        self.wfile.write(self.answer)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [(b'[{"headers": {"mes', "no complete answer"), (b'[{"headers": {"messageId": "a long id"}, "b', "is not JSON")],
+    ids=["fewer bytes than announced", "JSON cut off"],
+)
+def test_a_truncated_answer_is_one_line(lonely_cli: Cli, answer: bytes, words: str) -> None:
+    handler = type("Handler", (Truncating,), {"answer": answer[:40]})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    guid = "11111111-2222-3333-4444-555555555555"
+    url = f"http://127.0.0.1:{server.server_port}"
+    lonely_cli.env.update(ANYPOINT_BEARER="token", ANYPOINT_MQ_URL=url, ANYPOINT_ORG=guid, ANYPOINT_ENV=guid)
+    ended = lonely_cli.run("peek", "orders")
+    server.shutdown()
+    server.server_close()
+    assert ended.code == NOT_REACHED
+    assert words in one_line(ended.err)
+    assert "not known whether" in ended.err
 
 
 def test_missing_settings_name_every_place(lonely_cli: Cli) -> None:
