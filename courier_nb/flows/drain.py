@@ -19,10 +19,10 @@ from courier_nb.storage.writer import CaptureWriter, Stored
 from courier_nb.wire.codec import Delivery
 from courier_nb.wire.operations import Operations
 
-# After an interrupt: how long an acknowledgement on the wire is waited for, and how long returning messages may take.
-# Together they leave room inside the half second that a stopped cell may take.
+# After an interrupt: how long an acknowledgement on the wire is waited for, and how long returning messages may take at the most.
+# Both usually take one round trip, and a stopped cell is to end within half a second.
 _ANSWER_SECONDS = 0.15
-_RELEASE_SECONDS = 0.15
+_RELEASE_SECONDS = 0.4
 
 _SETTLEMENTS = {"ok": "acked", "refused": "refused", "lost_lock": "lost_lock", "unknown": "unknown", "skipped": "refused"}
 """Outcome of a call -> settlement of the message, as the capture records it."""
@@ -67,7 +67,8 @@ class _Drain:
 
     async def handle(self, delivery: Delivery) -> None:
         try:
-            stored = await self._writer.store(delivery)
+            with anyio.CancelScope(shield=True):  # it takes a moment only, and half-stored messages could not be accounted for
+                stored = await self._writer.store(delivery)
         except BaseException:
             await self._give_back(delivery)  # not on disk, so not ours to keep
             raise

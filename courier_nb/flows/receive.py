@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import anyio
+import anyio.lowlevel
 
 from courier_nb.core.errors import CourierError
 from courier_nb.core.messages import Message, Outcome
@@ -14,12 +15,13 @@ from courier_nb.core.progress import Counter
 from courier_nb.flows.reports import Received
 from courier_nb.flows.settle import BATCH, held, settle
 from courier_nb.flows.stops import Stop
-from courier_nb.flows.together import together
+from courier_nb.flows.together import finish_if_soon, together
 from courier_nb.wire.codec import Delivery
 from courier_nb.wire.operations import Operations, PayloadVisibility
 from courier_nb.wire.retry import FailurePoint, failure_point
 
 _GHOSTS_IN_ROW = 3
+_ANSWER_SECONDS = 0.15
 _RELEASE_SECONDS = 0.4  # a stopped cell is to end within half a second; what is not returned by then comes back by itself
 
 
@@ -61,6 +63,7 @@ class Receiver:
 
         async def worker() -> None:
             while self._stop.reason(time.monotonic()) is None:
+                await anyio.lowlevel.checkpoint_if_cancelled()  # an interrupt that an answer outran is felt here
                 asked = self._stop.take(self._ask.batch_size)
                 if not asked:
                     break
@@ -82,12 +85,17 @@ class Receiver:
         ask, count = self._ask, 0
         self._polling += 1
         try:
-            delivery = await self._operations.receive(
-                ask.destination,
-                polling_ms=ask.polling_ms,
-                batch_size=asked,
-                lock_ms=ask.lock_ms,
-                payload_visibility=ask.payload_visibility,
+            # A call that is cut off may have locked messages for nobody, so an interrupted one is given a moment: what it
+            # brings is returned by whoever handles it.
+            delivery = await finish_if_soon(
+                self._operations.receive(
+                    ask.destination,
+                    polling_ms=ask.polling_ms,
+                    batch_size=asked,
+                    lock_ms=ask.lock_ms,
+                    payload_visibility=ask.payload_visibility,
+                ),
+                _ANSWER_SECONDS,
             )
             count = len(delivery.messages)
         except CourierError as error:

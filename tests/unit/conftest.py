@@ -10,10 +10,9 @@ import pytest
 
 from courier_nb.core.settings import Settings
 from courier_nb.storage.layout import Layout, create_layout
-from courier_nb.wire.auth import TokenSource
-from courier_nb.wire.operations import Operations, Place
+from courier_nb.wire.operations import Operations
 from courier_nb.wire.sender import Sender
-from tests.unit.scripts import Script
+from tests.unit.scripts import Script, operations_over
 
 
 @pytest.fixture
@@ -46,9 +45,8 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def operations(sender: Sender) -> Operations:
-    settings = Settings(auth="bearer", platform_url="https://platform.test", bearer="token")
-    return Operations(sender, TokenSource(settings, sender), Place("https://mq.test/api/v1", "org", "env"))
+def operations(script: Script) -> Operations:
+    return operations_over(script.transport)
 
 
 @pytest.fixture

@@ -12,7 +12,11 @@ from typing import Any
 import httpx
 
 from courier_nb.core.messages import Message
+from courier_nb.core.settings import Settings
+from courier_nb.wire.auth import TokenSource
 from courier_nb.wire.codec import Delivery, Receipt, messages_from_wire
+from courier_nb.wire.operations import Operations, Place
+from courier_nb.wire.sender import Sender
 
 Answer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 
@@ -53,6 +57,13 @@ class Script:
         if isinstance(answer, httpx.Response):  # a response is used up by reading it, so each call gets its own
             return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
         return answer(request)
+
+
+def operations_over(transport: httpx.AsyncBaseTransport) -> Operations:
+    """Return the ten operations over a transport, for organization ``org`` and environment ``env``."""
+    sender = Sender(httpx.AsyncClient(transport=transport))
+    settings = Settings(auth="bearer", platform_url="https://platform.test", bearer="token")
+    return Operations(sender, TokenSource(settings, sender), Place("https://mq.test/api/v1", "org", "env"))
 
 
 def _as_sent(request: httpx.Request) -> httpx.Request:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import _thread
 import os
+import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import CancelledError
 
 import anyio
@@ -71,6 +73,15 @@ def test_all_calls_share_one_thread_that_is_not_the_callers():
     assert portal.run(thread) is not threading.current_thread()
 
 
+@pytest.fixture
+def heeding_interrupts() -> Iterator[None]:
+    """A process that a shell started in the background ignores interrupts, and its children inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeding_interrupts")
 def test_an_interrupt_cancels_the_work_and_waits_for_its_clean_up():
     seen: list[str] = []
 
@@ -128,6 +139,7 @@ def test_a_blocking_call_on_the_loop_itself_is_refused_not_waited_for():
         portal.run(call_back)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_loop_whose_thread_ended_is_replaced():
     before = portal.run(thread)
     with pytest.raises(BaseException):  # noqa: B017  # whatever it is, it must not be a hang
