@@ -101,6 +101,7 @@ class Capture:
             is read from the disk.
         where : str, optional
             Keep the rows for which this pandas query holds, for example ``'`prop.event` == "push" and delivery_count > 2'``.
+            It is asked about some of the rows at a time, so it must judge each row by itself.
         limit : int, optional
             At most so many rows.
         all_copies : bool
@@ -225,6 +226,6 @@ def _where(batch: pa.RecordBatch, query: str) -> pa.RecordBatch:
             frame[name] = pd.NA  # a property that no message of this batch has
     try:
         kept = frame.query(query).index
-    except (NameError, SyntaxError, ValueError, TypeError, KeyError) as error:
+    except (NameError, SyntaxError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise FrameError(f"The query {query!r} cannot be evaluated: {error}. Write names with a dot in backticks.") from error
     return batch.take(pa.array(kept, pa.int64()))

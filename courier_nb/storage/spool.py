@@ -85,12 +85,8 @@ class Spool:
     def close(self) -> None:
         os.close(self._descriptor)
 
-    def discard(self) -> None:
-        """Remove the file, whose content is safe elsewhere."""
-        self.path.unlink()
-        self.release()
-
     def release(self) -> None:
+        """Say that this process is done with the spool, whether it is still there or not."""
         self._lock.release()
         Path(self._lock.lock_file).unlink(missing_ok=True)
 

@@ -92,13 +92,21 @@ class CaptureWriter:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        failed: CaptureError | None = None
         with anyio.CancelScope(shield=True):
             for segment in list(self._unfinished):
-                if self._broken is None:
-                    await self._finish(segment)
+                if self._broken is None and failed is None:
+                    try:
+                        await self._finish(segment)
+                    except CaptureError as raised:
+                        failed = raised
                 else:  # the disk takes no more: the spool stays as it is, for whoever opens the capture next
                     segment.spool.close()
                     segment.spool.release()
+        if failed is not None and error is None:
+            raise failed
+        if failed is not None and error is not None:
+            error.add_note(str(failed))
 
     async def store(self, delivery: Delivery) -> Stored:
         """Write an answer to the spool and return when it is flushed to the disk.
@@ -186,8 +194,9 @@ class CaptureWriter:
                 try:
                     rows = await to_thread.run_sync(partial(_finish, self._layout, segment.spool))
                 except OSError as error:
-                    segment.spool.release()
                     raise _cannot_write(self._root, error) from error
+                finally:
+                    segment.spool.release()
         if rows:
             self.parts.append(segment.spool.stem)
 
@@ -220,7 +229,7 @@ def recover(layout: Layout) -> int:
 def _finish(layout: Layout, finished: spool.Spool) -> int:
     finished.close()
     sidecar = parts.write_part(layout, finished.stem)
-    finished.discard()
+    finished.path.unlink()
     return sidecar.rows if sidecar else 0
 
 

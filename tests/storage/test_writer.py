@@ -73,3 +73,16 @@ async def test_a_full_disk_stops_everything_that_is_not_yet_stored(tmp_path: Pat
     assert capture.settlements["acked"] == 1  # whole records before the torn one are kept too, as unknown
     assert "kept" in set(capture.frame()["message_id"])
     assert capture.verify().ok
+
+
+async def test_a_part_that_cannot_be_written_leaves_its_spool_for_later(tmp_path: Path) -> None:
+    root = tmp_path / "cap"
+    with pytest.raises(CaptureError, match="Cannot write"):
+        async with CaptureWriter(root) as writer:
+            stored = await writer.store(delivery("a"))
+            await writer.settled(stored, ["acked"])
+            (root / "_courier" / "aside").rmdir()  # as good as a full disk
+    (root / "_courier" / "aside").mkdir()
+    capture = Capture(root)
+    assert (capture.recovered_rows, capture.unfinished) == (1, 0)
+    assert capture.settlements == {"acked": 1}
