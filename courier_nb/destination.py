@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from anyio import to_thread
 
+from courier_nb.core.errors import InvalidArgument
 from courier_nb.core.progress import Counter, show
 from courier_nb.core.units import Duration, milliseconds
 from courier_nb.flows import publish as publish_flow
@@ -136,6 +140,8 @@ class AsyncDestination(ReceivingVerbs):
         FrameError, CaptureError
             When the source cannot be published; nothing was sent.
         """
+        if unknown not in get_args(Unknown):
+            raise InvalidArgument(f"unknown is {unknown!r}, expected 'report' or 'resend'.")
         opened = await to_thread.run_sync(lambda: open_source(source, strict=strict))
         operations = await self._session.operations()
         counter = Counter(f"replay into {self.id}", total=opened.size)
@@ -155,10 +161,17 @@ class AsyncDestination(ReceivingVerbs):
                 )
 
     async def _settle(self, verb: SettleVerb, rows: Rows, lock_ms: int, concurrency: int, progress: bool) -> Report:
-        held = held_rows(rows, self.id)
+        later = self._session.extended_locks
+        held = [replace(row, expires=max(row.expires, later.get(row.lock_id, 0.0))) for row in held_rows(rows, self.id)]
         operations = await self._session.operations()
         counter = Counter(f"{verb} {self.id}", total=len(held))
         async with show(counter, progress):
-            return await settle(
+            report = await settle(
                 operations, verb, self.id, held, lock_ms=lock_ms, concurrency=calls_at_a_time(concurrency), counter=counter
             )
+        for row, outcome in zip(held, report.outcomes, strict=True):
+            if outcome.kind == "ok" and verb == "extend":
+                later[row.lock_id] = time.time() + lock_ms / 1_000
+            elif outcome.kind == "ok":
+                later.pop(row.lock_id, None)
+        return report

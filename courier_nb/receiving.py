@@ -13,7 +13,7 @@ from typing import Literal
 from anyio import to_thread
 
 from courier_nb.calls import DestinationCalls
-from courier_nb.core.errors import CourierError
+from courier_nb.core.errors import CourierError, InvalidArgument
 from courier_nb.core.progress import Counter, show
 from courier_nb.core.units import Duration, milliseconds
 from courier_nb.flows import drain as drain_flow
@@ -24,6 +24,8 @@ from courier_nb.flows.sources import default_capture_folder
 from courier_nb.flows.stops import calls_at_a_time, stop_after
 from courier_nb.storage.capture import Capture
 from courier_nb.wire.operations import PayloadVisibility
+
+_LEAST_LOCK_MS = 1_000
 
 
 class ReceivingVerbs(DestinationCalls):
@@ -188,10 +190,15 @@ class ReceivingVerbs(DestinationCalls):
             )
 
     def _ask(self, lock_ttl: Duration, polling_time: Duration, payload_visibility: PayloadVisibility = "full") -> Ask:
+        lock_ms = milliseconds(lock_ttl, name="lock_ttl")
+        if lock_ms < _LEAST_LOCK_MS:
+            raise InvalidArgument(
+                f"lock_ttl is {lock_ms} ms; at least {_LEAST_LOCK_MS} ms are needed to do anything with a message."
+            )
         return Ask(
             self.id,
             milliseconds(polling_time, name="polling_time"),
-            milliseconds(lock_ttl, name="lock_ttl"),
+            lock_ms,
             payload_visibility=payload_visibility,
         )
 

@@ -26,7 +26,18 @@ from typing import Any
 
 
 class CourierError(Exception):
-    """Base of all errors of this package."""
+    """Base of all errors of this package.
+
+    Attributes
+    ----------
+    after_unknown : bool
+        Whether an earlier attempt of the same call had no certain answer, so that this refusal may be its echo.
+    before_sending : bool
+        Whether the call was not sent at all, because no token could be had for it.
+    """
+
+    after_unknown = False
+    before_sending = False
 
 
 class ConfigError(CourierError):

@@ -54,7 +54,10 @@ def loads_exactly(content: bytes, *, oversized: Callable[[str], Any] | None = No
         value = orjson.loads(content)
     except orjson.JSONDecodeError:
         return loads_slowly(content, oversized=oversized)
-    return loads_slowly(content, oversized=oversized) if holds_rounded(value) else value
+    try:
+        return loads_slowly(content, oversized=oversized) if holds_rounded(value) else value
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def loads_slowly(content: bytes, *, oversized: Callable[[str], Any] | None = None) -> Any:

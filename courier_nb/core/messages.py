@@ -123,11 +123,14 @@ class ItemResult:
         Whether ``status`` was ``successful``.
     reason : str
         The service's words; its texts are not documented, so nothing is decided by them.
+    after_unknown : bool
+        Whether an earlier attempt of the same call had no certain answer, so that a refusal may be its echo.
     """
 
     message_id: str
     ok: bool
     reason: str
+    after_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)

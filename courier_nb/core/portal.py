@@ -67,7 +67,12 @@ def _serve(ready: Future[BlockingPortal]) -> None:
             ready.set_result(portal)
             await portal.sleep_until_stopped()
 
-    anyio.run(main)
+    try:
+        anyio.run(main)
+    except BaseException as error:
+        if ready.done():
+            raise
+        ready.set_exception(error)  # whoever asked for the loop is told why there is none
 
 
 _lock = threading.Lock()

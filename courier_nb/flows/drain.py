@@ -12,7 +12,7 @@ from courier_nb.core.errors import CourierError
 from courier_nb.core.progress import Counter
 from courier_nb.flows.receive import Ask, Receiver, release
 from courier_nb.flows.reports import DrainReport
-from courier_nb.flows.settle import held, settle_batch
+from courier_nb.flows.settle import BATCH, held, settle_batch
 from courier_nb.flows.stops import Stop
 from courier_nb.flows.together import finish_if_soon
 from courier_nb.storage.writer import CaptureWriter, Stored
@@ -42,9 +42,19 @@ async def drain(operations: Operations, ask: Ask, stop: Stop, root: Path, *, con
     try:
         async with CaptureWriter(root) as writer:
             report.recovered = writer.recovered_rows
-            await receiver.run(_Drain(operations, ask.destination, writer, report, counter).handle)
+            work = _Drain(operations, ask.destination, writer, report, counter)
+            try:
+                await receiver.run(work.handle)
+            except CourierError:
+                await work.give_back_held()
+                raise
     except CourierError as error:
-        error.add_note(f"{report.acked} messages were acknowledged before; they are safe in {root}. The same call goes on.")
+        if report.received:
+            error.add_note(f"{report.acked} messages were acknowledged before; they are safe in {root}. The same call goes on.")
+        if receiver.ghost_receives:
+            error.add_note(
+                f"{receiver.ghost_receives} receive calls had no answer; each may have locked messages for {ask.lock_ms} ms."
+            )
         raise
     report.ghost_receives = receiver.ghost_receives
     report.calls, report.retries = operations.calls - calls, operations.retries - retries
@@ -64,6 +74,12 @@ class _Drain:
         self._writer = writer
         self._report = report
         self._counter = counter
+        self._held: list[tuple[Delivery, Stored]] = []
+
+    async def give_back_held(self) -> None:
+        """Return what could not be acknowledged."""
+        for delivery, stored in self._held:
+            await self._note(stored, await self._give_back(delivery))
 
     async def handle(self, delivery: Delivery) -> None:
         try:
@@ -81,7 +97,8 @@ class _Drain:
         try:
             settlements = await finish_if_soon(self._acknowledge(delivery), _ANSWER_SECONDS)
         except CourierError:
-            await self._note(stored, await self._give_back(delivery))
+            # Returned only when the other calls have stopped: they would receive it again, and each time spends a delivery.
+            self._held.append((delivery, stored))
             raise
         except BaseException:
             await self._note(stored, ["unknown"] * stored.size)
@@ -95,9 +112,9 @@ class _Drain:
         settlements = ["refused" if row is None else "lost_lock" for row in rows]
         places = [i for i, row in enumerate(rows) if row is not None and row.expires > now]
         live = [row for row in rows if row is not None and row.expires > now]
-        if live:
-            outcomes = await settle_batch(self._operations, "ack", self._destination, live)
-            for i, outcome in zip(places, outcomes, strict=True):
+        for start in range(0, len(live), BATCH):  # a server may have sent more than it was asked for
+            outcomes = await settle_batch(self._operations, "ack", self._destination, live[start : start + BATCH])
+            for i, outcome in zip(places[start:], outcomes, strict=False):
                 settlements[i] = _SETTLEMENTS[outcome.kind]
         return settlements
 

@@ -14,10 +14,11 @@ from typing import Any, Literal
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from courier_nb.core.errors import BadAnswer, CourierError, Throttled, TooLarge, Unavailable, Unreachable
+from courier_nb.core.errors import BadAnswer, CourierError, InvalidArgument, Throttled, TooLarge, Unavailable, Unreachable
 from courier_nb.core.messages import Message, Outcome, OutcomeKind
 from courier_nb.flows.settle import BATCH, match
 from courier_nb.flows.together import finish_if_soon, together
+from courier_nb.wire.codec import body_text
 from courier_nb.wire.operations import Operations
 from courier_nb.wire.retry import FailurePoint, failure_point
 
@@ -135,10 +136,16 @@ class Lanes:
         allowed, held_back = [], []
         for row in batch:
             reason = self._why_not(row)
-            if reason is None:
-                allowed.append(row)
-            else:
+            if reason is not None:
                 held_back.append((row, self._outcome(row, "skipped", reason)))
+                continue
+            try:
+                body_text(row.message)
+            except InvalidArgument as error:  # one message that cannot be sent does not hold up the others
+                self.stop_group(row.message, str(error))
+                held_back.append((row, self._outcome(row, "refused", str(error))))
+            else:
+                allowed.append(row)
         if held_back:
             await self._after([row for row, _ in held_back], [outcome for _, outcome in held_back])
         if allowed:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from anyio import to_thread
 
+from courier_nb.core.errors import InvalidArgument
 from courier_nb.core.messages import Message, Outcome
 from courier_nb.core.progress import Counter
 from courier_nb.flows.lanes import Lanes, Row
@@ -116,9 +117,14 @@ async def plan(target: str, messages: Iterable[Message], ledger: Ledger, *, unkn
         result.rows += 1
         result.already_confirmed += state == "confirmed"
         result.unknown += state == "sent"
+        try:
+            text = body_text(row.message)
+        except InvalidArgument:
+            result.unpublishable += 1
+            continue
         if state is None or (state == "sent" and unknown == "resend"):
             result.to_send += 1
-            result.body_bytes += len(body_text(row.message).encode("utf-8", "surrogatepass"))
+            result.body_bytes += len(text.encode("utf-8", "surrogatepass"))
             if row.message.message_group_id is not None:
                 groups.add(row.message.message_group_id)
     result.groups = len(groups)

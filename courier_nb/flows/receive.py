@@ -144,7 +144,8 @@ async def _collect(operations: Operations, ask: Ask, stop: Stop, concurrency: in
         settlements: list[str | None] = [None] * len(messages)
         outcomes = [Outcome(m.message_id, ask.destination, "ok", "", i) for i, m in enumerate(messages)]
     else:
-        outcomes = await release(operations, ask.destination, messages)
+        # Begun, it is carried on for a moment even when interrupted: what is not returned stays away until its lock ends.
+        outcomes = await finish_if_soon(release(operations, ask.destination, messages), _RELEASE_SECONDS)
         settlements = ["returned" if outcome.kind == "ok" else outcome.kind for outcome in outcomes]
     return Received(
         "receive" if keep else "peek",
@@ -173,7 +174,7 @@ async def release(operations: Operations, destination: str, messages: list[Messa
     try:
         # Groups have an order to keep, so their batches go one after the other.
         is_ordered = any(message.message_group_id for message in messages)
-        report = await settle(operations, "nack", destination, rows, concurrency=1 if is_ordered else 8)
+        report = await settle(operations, "nack", destination, rows, concurrency=1 if is_ordered else 16)
     except CourierError as error:
         outcomes.update((i, Outcome(messages[i].message_id, destination, "unknown", str(error), i)) for i in places)
     else:

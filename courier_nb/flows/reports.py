@@ -200,6 +200,8 @@ class ReplayPlan:
         Sent by an earlier run of the same replay, with a certain answer.
     unknown : int
         Sent by an earlier run without a certain answer; sent again only with ``unknown="resend"``.
+    unpublishable : int
+        Without a body (it was withheld at the receive) or with one that no text can carry.
     groups : int
         Message groups, whose order is kept.
     calls : int
@@ -213,6 +215,7 @@ class ReplayPlan:
     to_send: int = 0
     already_confirmed: int = 0
     unknown: int = 0
+    unpublishable: int = 0
     groups: int = 0
     calls: int = 0
     body_bytes: int = 0
@@ -221,7 +224,7 @@ class ReplayPlan:
         """Return the plan as a one-row DataFrame."""
         import pandas as pd
 
-        names = ("target", "rows", "to_send", "already_confirmed", "unknown", "groups", "calls", "body_bytes")
+        names = ("target", "rows", "to_send", "already_confirmed", "unknown", "unpublishable", "groups", "calls", "body_bytes")
         return pd.DataFrame([{name: getattr(self, name) for name in names}])
 
 

@@ -19,6 +19,7 @@ from courier_nb.wire.retry import FailurePoint, failure_point
 
 SettleVerb = Literal["ack", "nack", "extend"]
 BATCH = 10
+_ECHO = "an earlier attempt had no certain answer and may have done it; the repeat was refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +114,14 @@ async def settle_batch(
     try:
         results = await _call_batch(operations, verb, destination, locks, lock_ms, give_up_at)
     except LockLost as error:
+        if error.after_unknown:
+            return [Outcome(row.message_id, destination, "unknown", _ECHO) for row in batch]
         if len(batch) == 1:
             return [Outcome(batch[0].message_id, destination, "lost_lock", error.reason or str(error))]
-        # One lost lock may have spoilt the call for all (undocumented): each is asked for by itself.
-        return [(await settle_batch(operations, verb, destination, [row], lock_ms=lock_ms))[0] for row in batch]
+        return await _one_by_one(operations, verb, destination, batch, lock_ms)
     except (Unreachable, BadAnswer, Throttled, Unavailable, TooLarge) as error:
-        kind: Literal["unknown", "refused"] = "unknown" if failure_point(error) is FailurePoint.UNKNOWN else "refused"
+        is_unknown = error.after_unknown or failure_point(error) is FailurePoint.UNKNOWN
+        kind: Literal["unknown", "refused"] = "unknown" if is_unknown else "refused"
         if kind == "refused" and isinstance(error, Unreachable):
             raise
         return [Outcome(row.message_id, destination, kind, str(error)) for row in batch]
@@ -126,6 +129,26 @@ async def settle_batch(
         Outcome(row.message_id, destination, *_verdict(result))
         for row, result in zip(batch, match([row.message_id for row in batch], results), strict=True)
     ]
+
+
+async def _one_by_one(
+    operations: Operations, verb: SettleVerb, destination: str, batch: Sequence[Held], lock_ms: int
+) -> list[Outcome]:
+    """Settle each message by itself: one lost lock may have spoilt the call for all of them (undocumented)."""
+    outcomes: list[Outcome] = []
+    failed: CourierError | None = None
+    for row in batch:
+        if failed is not None:
+            outcomes.append(Outcome(row.message_id, destination, "skipped", f"not tried after: {failed}"))
+            continue
+        try:
+            outcomes += await settle_batch(operations, verb, destination, [row], lock_ms=lock_ms)
+        except CourierError as error:
+            if not any(outcome.kind in ("ok", "unknown") for outcome in outcomes):
+                raise
+            failed = error
+            outcomes.append(Outcome(row.message_id, destination, "refused", str(error)))
+    return outcomes
 
 
 def match(ids: Sequence[str], results: Sequence[ItemResult]) -> list[ItemResult | None]:
@@ -142,6 +165,8 @@ def match(ids: Sequence[str], results: Sequence[ItemResult]) -> list[ItemResult 
 def _verdict(result: ItemResult | None) -> tuple[Literal["ok", "lost_lock", "unknown"], str]:
     if result is None:
         return "unknown", "the answer does not mention it"
+    if result.after_unknown and not result.ok:
+        return "unknown", _ECHO
     # A settling call can fail for one item only because of its lock: what concerns the queue fails the whole call.
     return ("ok", "") if result.ok else ("lost_lock", result.reason or "the service refused it")
 

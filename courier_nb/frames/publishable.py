@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from datetime import UTC
+from email.utils import format_datetime
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ MAX_DELAY_MS = 15 * 60_000
 MAX_TTL_MS = 14 * 86_400_000
 
 _SHOWN = 5
-_NOT_PUBLISHED = {"created", "delivery_count", "payload_hidden", "lock_id", "lock_expires_at", "received_at", "settlement"}
+_NOT_PUBLISHED = {"delivery_count", "payload_hidden", "lock_id", "lock_expires_at", "received_at", "settlement"}
 _ORIGIN = {"destination", "environment"}
 
 
@@ -146,6 +148,8 @@ def _converted(cells: pd.Series[Any], name: str, strict: bool, problems: dict[tu
 def _converter(name: str, strict: bool) -> Callable[[Any], Any]:
     if name in _NOT_PUBLISHED:
         return lambda cell: _MISSING
+    if name == "created":  # not published, but part of what tells a replayed row from others
+        return _date_text
     if name in ("body", "destination", "environment"):
         return _text
     if name == "message_id":
@@ -159,6 +163,12 @@ def _converter(name: str, strict: bool) -> Callable[[Any], Any]:
     if name == "delivery_delay":
         return lambda cell: _whole(cell, MAX_DELAY_MS)
     return lambda cell: _value(cell, strict)
+
+
+def _date_text(cell: Any) -> Any:
+    if not isinstance(cell, pd.Timestamp) or cell.tzinfo is None:
+        return _MISSING
+    return format_datetime(cell.to_pydatetime().astimezone(UTC), usegmt=True)
 
 
 def _is_missing(cell: Any) -> bool:

@@ -17,6 +17,8 @@ from courier_nb.frames import values
 from courier_nb.frames.schema import SCHEMA, TYPED_HEADERS
 
 _NUMBERS = {"deliveryCount", "ttl", "deliveryDelay"}
+# What Python itself can hold.
+_FIRST, _LAST = (pa.scalar(datetime(year, 1, 1, tzinfo=UTC), pa.timestamp("us", tz="UTC")) for year in (1, 9999))
 _TEXTS = {"messageId", "messageGroupId", "lockId"}
 
 
@@ -70,6 +72,8 @@ def messages_of(table: pa.Table | pa.RecordBatch) -> Iterator[Message]:
 def _typed_headers(headers: Mapping[str, Any], columns: dict[str, list[Any]]) -> dict[str, Any]:
     """Append the known headers to their columns; return what is left, with known ones that did not fit."""
     rest = dict(headers)
+    if "lockId" in rest:
+        rest["lockId"] = str(rest["lockId"])  # a lock belongs in its column only, which a capture leaves empty
     for header, column in TYPED_HEADERS.items():
         value = rest.get(header)
         cell: Any = None
@@ -97,6 +101,7 @@ def _dates(texts: Sequence[str | None]) -> tuple[pa.Array, list[int]]:
     after_weekday = pc.replace_substring_regex(distinct, r"^\s*[A-Za-z]+,\s*", "")
     parsed = pc.strptime(after_weekday, format="%d %b %Y %H:%M:%S GMT", unit="us", error_is_null=True)
     parsed = pc.cast(parsed, pa.timestamp("us", tz="UTC")) if len(distinct) else pa.array([], pa.timestamp("us", tz="UTC"))
+    parsed = pc.if_else(pc.and_(pc.greater_equal(parsed, _FIRST), pc.less_equal(parsed, _LAST)), parsed, None)
     if parsed.null_count:
         slow = [
             _date(text) if cell is None else cell for text, cell in zip(distinct.to_pylist(), parsed.to_pylist(), strict=True)

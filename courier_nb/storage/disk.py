@@ -39,12 +39,19 @@ def create_private(path: Path, *, append: bool = False) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | (os.O_APPEND if append else 0), 0o600)
 
 
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write all of `content`: one call may take only a part of it."""
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
 def write_whole(path: Path, content: bytes, *, aside: Path) -> None:
     """Write a small file so that it is there whole or not at all: aside, flush, rename, flush the folder."""
     aside.unlink(missing_ok=True)
     descriptor = create_private(aside)
     try:
-        os.write(descriptor, content)
+        write_all(descriptor, content)
         flush(descriptor)
     finally:
         os.close(descriptor)

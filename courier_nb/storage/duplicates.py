@@ -19,7 +19,8 @@ from courier_nb.frames import values
 from courier_nb.storage.layout import Layout
 
 _IDENTITY = ["destination", "message_id", "created", "settlement"]
-_CONTENT = ["body", "body_bytes", "properties", "property_types", "headers"]
+_MAPS = ["properties", "property_types", "headers", "header_types"]
+_CONTENT = ["body", "body_bytes", "message_group_id", "ttl", "delivery_delay", *_MAPS]
 
 
 def find_duplicates(layout: Layout) -> dict[str, set[int]]:
@@ -56,8 +57,8 @@ def _unsure_ids(layout: Layout) -> set[str]:
 
 
 def _key(row: dict[str, Any]) -> bytes:
-    content = [str(row["destination"]), str(row["message_id"]), str(row["created"])]
-    content += [values.encode(sorted(row[name] or [])) for name in ("properties", "property_types", "headers")]
+    content = [str(row[name]) for name in ("destination", "message_id", "created", "message_group_id", "ttl", "delivery_delay")]
+    content += [values.encode(sorted(row[name] or [])) for name in _MAPS]
     digest = hashlib.blake2b(digest_size=16)
     for part in (*content, row["body"] or ""):
         digest.update(part.encode("utf-8", "surrogatepass") + b"\x00")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def read_jsonl(path: Path) -> Iterator[Message]:
             for number, line in enumerate(file, start=1):
                 if line.strip():
                     yield _message(line, path, number)
-    except (OSError, EOFError) as error:  # gzip raises EOFError for a file that was cut off
+    except (OSError, EOFError, zlib.error) as error:  # gzip raises EOFError for a file that was cut off
         raise FrameError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
 
 

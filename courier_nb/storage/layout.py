@@ -141,12 +141,13 @@ def create_layout(root: Path) -> Layout:
         return open_layout(root)
     if root.exists() and (not root.is_dir() or any(path.name != "_courier" for path in root.iterdir())):
         raise CaptureError(f"{root} holds other things: name a new or empty folder, or an existing capture.", path=root)
+    made = [folder for folder in (root, *root.absolute().parents) if not folder.exists()]
     for folder in (layout.inner, layout.sidecars, layout.spools, layout.aside):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     identity = {"format": FORMAT, "version": VERSION, "id": str(uuid.uuid4()), "created": datetime.now(UTC).isoformat()}
     content = json.dumps(identity, indent=1).encode()
     disk.write_whole(layout.identity_file, content, aside=layout.aside / f"capture-{uuid.uuid4().hex}.json")
-    for folder in (layout.inner, root, root.parent):
+    for folder in (layout.inner, root, root.parent, *(folder.parent for folder in made)):
         disk.flush_folder(folder)
     return layout
 

@@ -22,7 +22,6 @@ from anyio import to_thread
 from courier_nb.core import exactjson
 from courier_nb.core.errors import CaptureError
 from courier_nb.core.messages import Message
-from courier_nb.wire.codec import body_text
 
 State = Literal["sent", "confirmed"]
 Entry = tuple[bytes, State | None]
@@ -143,5 +142,6 @@ def _content_key(message: Message) -> bytes:
     created = message.headers.get("created")
     identity = [message.destination, message.message_id, created, dict(sorted(message.properties.items()))]
     digest.update(exactjson.dumps(identity))
-    digest.update(body_text(message).encode("utf-8", "surrogatepass"))
+    body = message.body or b""
+    digest.update(body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass"))
     return digest.digest()

@@ -85,8 +85,11 @@ class CaptureWriter:
         self.parts: list[str] = []
 
     async def __aenter__(self) -> Self:
-        self._layout = await to_thread.run_sync(create_layout, self._root)
-        self.recovered_rows = await to_thread.run_sync(recover, self._layout)
+        try:
+            self._layout = await to_thread.run_sync(create_layout, self._root)
+            self.recovered_rows = await to_thread.run_sync(recover, self._layout)
+        except OSError as error:
+            raise _cannot_write(self._root, error) from error
         return self
 
     async def __aexit__(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -16,7 +16,7 @@ from courier_nb.core.messages import ItemResult, Message
 from courier_nb.wire import answers, codec
 from courier_nb.wire.codec import Delivery
 from courier_nb.wire.retry import Operation
-from courier_nb.wire.sender import Sender, Tokens
+from courier_nb.wire.sender import AFTER_UNKNOWN, SENT_AT, Sender, Tokens
 
 PayloadVisibility = Literal["full", "none", "conditional"]
 LockTtlUnit = Literal["s", "ms"]
@@ -110,7 +110,11 @@ class Operations:
             poll_seconds=polling_ms / 1_000,
         )
         receipt = codec.receipt(
-            destination, self.place.environment, sent_monotonic=sent, now_monotonic=time.monotonic(), lock_ms=lock_ms
+            destination,
+            self.place.environment,
+            sent_monotonic=response.extensions.get(SENT_AT, sent),
+            now_monotonic=time.monotonic(),
+            lock_ms=lock_ms,
         )
         if response.status_code == 204 or not response.content:
             return Delivery([], b"", receipt)
@@ -182,7 +186,10 @@ class Operations:
         give_up_at: float | None = None,
     ) -> list[ItemResult]:
         response = await self._call(operation, method, destination, path, items, repeat_unknown, give_up_at)
-        return answers.item_results(operation, response)
+        results = answers.item_results(operation, response)
+        if response.extensions.get(AFTER_UNKNOWN):
+            return [replace(result, after_unknown=True) for result in results]
+        return results
 
     async def _single(
         self,

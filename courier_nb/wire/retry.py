@@ -60,6 +60,8 @@ PUBLISHING = frozenset({Operation.PUBLISH_BATCH, Operation.PUBLISH_ONE})
 
 def failure_point(error: CourierError) -> FailurePoint:
     """Return how far the call that raised `error` had got."""
+    if error.before_sending:
+        return FailurePoint.FINAL  # asking for the token was repeated already, where it may be
     match error:
         case Unreachable(sent=sent):
             return FailurePoint.UNKNOWN if sent else FailurePoint.BEFORE

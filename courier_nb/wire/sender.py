@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import anyio
@@ -16,6 +17,9 @@ from courier_nb.wire import retry
 from courier_nb.wire.answers import refusal
 from courier_nb.wire.retry import Operation
 from courier_nb.wire.transport import LONG_POLL_MARGIN_SECONDS, READ_SECONDS, NeverSent
+
+AFTER_UNKNOWN = "courier_nb.after_unknown"
+SENT_AT = "courier_nb.sent_at"
 
 _backoff = wait_random_exponential(multiplier=retry.WAIT_INITIAL_SECONDS, max=retry.WAIT_MAX_SECONDS)
 
@@ -127,12 +131,19 @@ class Sender:
             late = give_up_at is not None and time.monotonic() + state.upcoming_sleep >= give_up_at
             return late or stop_after_attempt(retry.ATTEMPTS)(state)
 
+        had_unknown = False
         async for attempt in AsyncRetrying(
             retry=retry_if_exception(may_repeat), stop=stop, wait=_wait, sleep=anyio.sleep, reraise=True
         ):
             with attempt:
                 self.retries += attempt.retry_state.attempt_number > 1
-                response = await once()
+                try:
+                    response = await once()
+                except CourierError as error:
+                    error.after_unknown = had_unknown
+                    had_unknown = had_unknown or retry.failure_point(error) is retry.FailurePoint.UNKNOWN
+                    raise
+        response.extensions[AFTER_UNKNOWN] = had_unknown
         return response
 
     async def _send_with_token(
@@ -140,12 +151,14 @@ class Sender:
     ) -> httpx.Response:
         if tokens is None:
             return await self._send(operation, request, where, poll_seconds)
-        token = await tokens.current()
+        with _token_errors():
+            token = await tokens.current()
         request.headers["Authorization"] = f"Bearer {token.value}"
         try:
             return await self._send(operation, request, where, poll_seconds)
         except Unauthorized:
-            token = await tokens.renew(token)
+            with _token_errors():
+                token = await tokens.renew(token)
             request.headers["Authorization"] = f"Bearer {token.value}"
             return await self._send(operation, request, where, poll_seconds)
 
@@ -154,6 +167,7 @@ class Sender:
         if self._http.is_closed:
             raise Closed("This client is closed: open a new one with connect().")
         self.calls += 1
+        sent_at = time.monotonic()
         try:
             # The timeouts of the transport are per read; a server that drips bytes would hold the call for ever.
             with anyio.fail_after(poll_seconds + READ_SECONDS + LONG_POLL_MARGIN_SECONDS + _upload_seconds(request)):
@@ -172,11 +186,22 @@ class Sender:
                 sent=True,
             ) from None
         if response.is_success:
+            response.extensions[SENT_AT] = sent_at
             return response
         refused = refusal(operation, response, where)
         if isinstance(refused, Throttled):
             self._brake.hold(retry.retry_after(refused) or 0.0)
         raise refused
+
+
+@contextmanager
+def _token_errors() -> Iterator[None]:
+    """Mark what goes wrong while asking for a token: the call itself was certainly not sent."""
+    try:
+        yield
+    except CourierError as error:
+        error.before_sending = True
+        raise
 
 
 def _timeout(poll_seconds: float) -> httpx.Timeout | Any:

@@ -39,6 +39,8 @@ class Session:
         self.sender = Sender(self._http)
         self.tokens = TokenSource(settings, self.sender)
         self._lock_ttl_unit = lock_ttl_unit
+        self.extended_locks: dict[str, float] = {}
+        """Lock id -> later end (seconds since the epoch), for locks that were extended and not settled since."""
         self._finding = anyio.Lock()
         self._operations: Operations | None = None
         self._region: str | None = None

@@ -47,6 +47,9 @@ class PooledTransport(httpx.AsyncBaseTransport):
             if isinstance(error.__cause__, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
                 raise NeverSent(str(error)) from error
             raise
+        except aiohttp.ClientResponseError as error:
+            # Its own text quotes the URL, and with it lock ids.
+            raise httpx.RemoteProtocolError(f"the answer is not HTTP: {type(error.__cause__ or error).__name__}") from error
 
     async def aclose(self) -> None:
         for pool in self._pools.values():
