@@ -10,6 +10,7 @@ import click
 
 from courier_nb.cli.options import json_option
 from courier_nb.cli.output import emit, json_is_wanted
+from courier_nb.core.errors import ConfigError
 
 
 @click.command(short_help="Show the whole product in under a minute.")
@@ -26,6 +27,8 @@ def demo(messages: Path | None, keep: Path | None) -> int:
     from courier_nb.demo.scenarios import Orders, RealMessages
     from courier_nb.demo.story import tell
 
+    if keep is not None and keep.exists():
+        raise ConfigError(f"{keep} exists already: name a new folder with --keep.", setting="keep")
     scenario = RealMessages(messages) if messages else Orders()
     quiet = json_is_wanted()
     with tempfile.TemporaryDirectory(prefix="courier_nb-demo-") as place:

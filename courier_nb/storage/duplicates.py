@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from courier_nb.core.errors import CaptureDamaged
 from courier_nb.frames import values
 from courier_nb.storage.layout import Layout
 
@@ -24,7 +25,22 @@ _CONTENT = ["body", "body_bytes", "message_group_id", "ttl", "delivery_delay", *
 
 
 def find_duplicates(layout: Layout) -> dict[str, set[int]]:
-    """Return the rows to hide, by part: positions in the part, 0-based."""
+    """Return the rows to hide, by part: positions in the part, 0-based.
+
+    Raises
+    ------
+    CaptureDamaged
+        When a part is missing or cannot be read.
+    """
+    try:
+        return _find(layout)
+    except (OSError, pa.ArrowException) as error:
+        raise CaptureDamaged(
+            f"A part of {layout.root} cannot be read ({type(error).__name__}): verify() names it.", path=layout.root
+        ) from error
+
+
+def _find(layout: Layout) -> dict[str, set[int]]:
     unsure = _unsure_ids(layout)
     if not unsure:
         return {}

@@ -80,6 +80,8 @@ def test_limit_takes_no_more_than_asked(cli: Cli, tmp_path: Path) -> None:
         (["replay", "foreign.parquet", "--to", "orders"], USAGE, "message_id is missing"),
         (["replay", "text.parquet", "--to", "orders"], USAGE, "not a readable Parquet file"),
         (["drain", "orders", "--to", "."], USAGE, "holds other things"),
+        (["drain", "orders", "--to", "broken.jsonl/sub"], USAGE, "Cannot write"),
+        (["demo", "--keep", "."], USAGE, "exists already"),
         (["destinations", "--url", "http://example.com/api/v1"], USAGE, "plain http"),
     ],
 )

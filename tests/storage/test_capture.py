@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from courier_nb import Capture, CaptureError, FrameError
+from courier_nb import Capture, CaptureDamaged, CaptureError, FrameError
 from courier_nb.storage.disk import file_stem
 from courier_nb.storage.layout import Layout, create_layout
 
@@ -105,3 +105,13 @@ def test_a_foreign_name_stays_inside_its_folder(tmp_path: Path, name: str) -> No
     assert path.parent == tmp_path.resolve()
     assert len(file_stem(name)) <= 60
     assert file_stem(name) != file_stem(name + "x")
+
+
+def test_a_missing_part_is_said_to_be_damage_wherever_it_is_met(layout: Layout, write_spool: Callable[..., str]) -> None:
+    stem = write_spool((delivery("a"), ["unknown"]))
+    Capture(layout.root)
+    layout.part(stem).unlink()
+    capture = Capture(layout.root)
+    for look in (len, repr, lambda capture: capture.frame(), lambda capture: list(capture.messages())):
+        with pytest.raises(CaptureDamaged):
+            look(capture)
