@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -26,9 +27,12 @@ class Server:
 
     def __init__(self, *answer: bytes) -> None:
         self.heads: list[bytes] = []
+        self.busy: list[asyncio.Future[None]] = []
         self._answer = answer
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ended = asyncio.get_running_loop().create_future()
+        self.busy.append(ended)
         try:
             self.heads.append(await reader.readuntil(b"\n"))  # of a TLS handshake too
             self.heads[-1] += await reader.read(10_000)
@@ -39,6 +43,9 @@ class Server:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        ended.set_result(None)
 
 
 def operations_at(url: str, http: httpx.AsyncClient) -> Operations:
@@ -50,8 +57,10 @@ def operations_at(url: str, http: httpx.AsyncClient) -> Operations:
 @asynccontextmanager
 async def serving(*answer: bytes) -> AsyncIterator[tuple[Server, Operations]]:
     server = Server(*answer)
-    async with await asyncio.start_server(server.serve, "127.0.0.1", 0) as listener, make_http() as http:
-        yield server, operations_at(f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}", http)
+    async with await asyncio.start_server(server.serve, "127.0.0.1", 0) as listener:
+        async with make_http() as http:
+            yield server, operations_at(f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}", http)
+        await asyncio.gather(*server.busy)
 
 
 def unused_url() -> str:

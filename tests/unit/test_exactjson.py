@@ -6,7 +6,7 @@ import math
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from courier_nb.core import exactjson
@@ -27,11 +27,13 @@ def typed(value):
     return type(value).__name__, repr(value)
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_every_json_value_comes_back_as_it_went_in(value):
     assert typed(exactjson.loads_exactly(exactjson.dumps(value))) == typed(value)
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_what_is_written_is_json_that_others_read(value):
     assert typed(json.loads(exactjson.dumps(value))) == typed(value)

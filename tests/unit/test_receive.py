@@ -75,9 +75,50 @@ async def test_calls_are_made_side_by_side():
     assert len(inside) >= 8
 
 
-async def test_an_empty_queue_is_asked_by_one_call_only_once_that_is_known():
-    found = await take(calling(Queue(0)), stop_after(None, empties=5), 16)
-    assert found.calls <= 16 + 5
+async def test_while_one_call_still_asks_those_that_came_up_empty_pause_and_do_not_count():
+    requests, last = [], anyio.Event()
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        if len(requests) == 1:
+            await last.wait()
+        return reply(204)
+
+    async def look() -> None:
+        await anyio.wait_all_tasks_blocked()
+        assert len(requests) == 16
+        last.set()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(look)
+        found = await take(operations_over(httpx.MockTransport(answer)), stop_after(None, empties=3), 16)
+    assert found.stopped_because == "nothing visible in 3 polls in a row"
+    assert len(requests) == 16 + 2
+
+
+async def test_messages_wake_those_that_pause():
+    given = [*(reply(204) for _ in range(7)), *(reply(200, [item(f"m{number}")]) for number in range(4))]
+    requests, first, second = [], anyio.Event(), anyio.Event()
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        if len(requests) == 1:
+            await first.wait()
+            return reply(200, [item("first")])
+        if len(requests) == 12:
+            second.set()
+        if len(requests) > 8:
+            await second.wait()  # until four calls ask again at the same time
+        return given.pop(0) if given else reply(204)
+
+    async def look() -> None:
+        await anyio.wait_all_tasks_blocked()
+        first.set()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(look)
+        found = await take(operations_over(httpx.MockTransport(answer)), stop_after(None, empties=2), 8)
+    assert [message.message_id for message in found.messages] == ["first", "m0", "m1", "m2", "m3"]
 
 
 @pytest.mark.parametrize("verb", [receive, peek])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from courier_nb.core.messages import Message
@@ -29,6 +29,7 @@ ODD = st.one_of(
 )
 
 
+@settings(deadline=None)  # the first table takes its time
 @given(st.dictionaries(st.sampled_from(sorted(TYPED_HEADERS)), ODD))
 @example({"created": "Fri, 31 Dec 9999 23:59:59 -0100"})
 @example({"deliveryCount": "--5"})
