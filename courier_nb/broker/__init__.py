@@ -1,12 +1,29 @@
 """A local broker that behaves like Anypoint MQ, for tests and for trying things out. Importing it starts nothing.
 
-The REST API is served from ``app`` (which API, who may call it) by ``courier``, ``accounts``, ``admin`` and ``stats``; messages
-live in ``store``, on the thread of ``committer``.
+``config`` is what it is told, ``state`` what it remembers (SQLite, on one thread), ``api`` what it answers; imports go that way.
 """
 
-from courier_nb.broker.config import BrokerConfig, ExchangeConfig, QueueConfig
-from courier_nb.broker.configfile import load_config
+from courier_nb.broker.config.access import SCOPES, ClientApp, ConnectedApp, EnvironmentConfig
+from courier_nb.broker.config.broker import BrokerConfig
+from courier_nb.broker.config.destinations import Binding, ExchangeConfig, QueueConfig
+from courier_nb.broker.config.file import load_config
+from courier_nb.broker.config.routing import RoutingRule
+from courier_nb.broker.config.switches import Switches
 from courier_nb.broker.local import LocalBroker
 from courier_nb.broker.server import serve
 
-__all__ = ["BrokerConfig", "ExchangeConfig", "LocalBroker", "QueueConfig", "load_config", "serve"]
+__all__ = [
+    "SCOPES",
+    "Binding",
+    "BrokerConfig",
+    "ClientApp",
+    "ConnectedApp",
+    "EnvironmentConfig",
+    "ExchangeConfig",
+    "LocalBroker",
+    "QueueConfig",
+    "RoutingRule",
+    "Switches",
+    "load_config",
+    "serve",
+]

@@ -10,7 +10,7 @@ from types import FrameType
 
 import uvicorn
 
-from courier_nb.broker.app import App
+from courier_nb.broker.api.app import App
 
 _KEEP_ALIVE_SECONDS = 90  # longer than clients keep idle connections, so that they and not we close them
 _GRACE_SECONDS = 5

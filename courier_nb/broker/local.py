@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self, TypeVar, cast
 
 import httpx
 
-from courier_nb.broker.app import App
-from courier_nb.broker.config import BrokerConfig, QueueConfig
-from courier_nb.broker.engine import MQ_PATH, Engine
-from courier_nb.broker.queues import UnknownQueue
+from courier_nb.broker.api.app import App
+from courier_nb.broker.api.engine import MQ_PATH, Engine
+from courier_nb.broker.config.broker import BrokerConfig
+from courier_nb.broker.config.destinations import Binding, ExchangeConfig, QueueConfig
 from courier_nb.broker.server import background
-from courier_nb.broker.store import Store
+from courier_nb.broker.state.errors import Unacceptable, UnknownDestination
+from courier_nb.broker.state.queues import Address
+from courier_nb.broker.state.store import Store
 from courier_nb.core.clock import Clock, SystemClock
 from courier_nb.core.errors import ConfigError
 from courier_nb.core.units import Duration, milliseconds
+
+T = TypeVar("T")
 
 _ORIGIN = "http://127.0.0.1"
 
@@ -106,11 +110,13 @@ class LocalBroker:
         self,
         queue_id: str,
         *,
+        fifo: bool = False,
         dead_letter_queue: str | None = None,
         max_deliveries: int = 10,
         default_ttl: Duration = "7d",
         default_lock_ttl: Duration = "2m",
         default_delivery_delay: Duration = 0,
+        environment: str | None = None,
     ) -> QueueConfig:
         """Create a queue, or give one that exists these settings; return them.
 
@@ -118,12 +124,16 @@ class LocalBroker:
         ----------
         queue_id : str
             1 to 127 letters, digits, ``.``, ``-`` or ``_``.
+        fifo : bool
+            Whether to make a FIFO queue; cannot be changed later.
         dead_letter_queue : str, optional
-            A queue that exists.
+            A queue of the same kind that exists.
         max_deliveries : int
             Failed deliveries before a message goes to the dead-letter queue.
         default_ttl, default_lock_ttl, default_delivery_delay : str, timedelta or int
             Durations such as ``"2m"``; a bare number is milliseconds, as in the API and in the broker's TOML file.
+        environment : str, optional
+            Name of the environment; default: the first.
 
         Raises
         ------
@@ -131,16 +141,39 @@ class LocalBroker:
         """
         settings = QueueConfig(
             queue_id,
+            fifo=fifo,
             dead_letter_queue=dead_letter_queue,
             max_deliveries=max_deliveries,
             default_ttl_ms=milliseconds(default_ttl, name="default_ttl", bare="ms"),
             default_lock_ttl_ms=milliseconds(default_lock_ttl, name="default_lock_ttl", bare="ms"),
             default_delivery_delay_ms=milliseconds(default_delivery_delay, name="default_delivery_delay", bare="ms"),
         )
-        self._engine.committer.call(lambda store: _put(store, settings))
+        self._do(lambda store, pk: store.destinations.put_queue(pk, settings), environment)
         return settings
 
-    def delete_queue(self, queue_id: str) -> None:
+    def create_exchange(
+        self, exchange_id: str, *, bindings: Iterable[str | Binding] = (), environment: str | None = None
+    ) -> ExchangeConfig:
+        """Create an exchange, or add bindings to one that exists; return its settings.
+
+        Parameters
+        ----------
+        exchange_id : str
+            1 to 127 letters, digits, ``.``, ``-`` or ``_``.
+        bindings : iterable of str or Binding
+            Standard queues that get what is published to it, all of it or what a routing rule lets through.
+        environment : str, optional
+            Name of the environment; default: the first.
+
+        Raises
+        ------
+        ConfigError
+        """
+        settings = ExchangeConfig(exchange_id, tuple(bindings))
+        self._do(lambda store, pk: store.destinations.put_exchange(pk, settings), environment)
+        return settings
+
+    def delete_queue(self, queue_id: str, *, environment: str | None = None) -> None:
         """Delete a queue with its messages.
 
         Raises
@@ -148,20 +181,29 @@ class LocalBroker:
         ConfigError
             When there is no such queue, or when it is another queue's dead-letter queue.
         """
-        self._engine.committer.call(lambda store: _delete(store, queue_id))
+        self._do(lambda store, pk: store.destinations.delete_queue(_existing(store, pk, queue_id)), environment)
 
-    def purge(self, queue_id: str) -> int:
+    def purge(self, queue_id: str, *, environment: str | None = None) -> int:
         """Delete every message of a queue, in flight or not; return how many there were."""
-        return self._engine.committer.call(lambda store: store.purge(_existing(store, queue_id)))
+        return self._do(lambda store, pk: store.destinations.purge(_existing(store, pk, queue_id)), environment)
 
-    def queues(self) -> list[QueueConfig]:
+    def queues(self, *, environment: str | None = None) -> list[QueueConfig]:
         """Return the settings of every queue, by name."""
-        return self._engine.committer.call(lambda store: [queue.settings for queue in store.queues.all()])
+        return self._do(lambda store, pk: [queue.settings for queue in store.queues.all(pk)], environment)
 
-    def depth(self, queue_id: str) -> dict[str, int]:
+    def depth(self, queue_id: str, *, environment: str | None = None) -> dict[str, int]:
         """Return how many messages a queue holds: ``messages`` (waiting or delayed) and ``inflight`` (locked)."""
-        queue = self._engine.committer.call(lambda store: store.queues.get(_existing(store, queue_id)))
+        queue = self._do(lambda store, pk: store.queues.get(_existing(store, pk, queue_id)), environment)
         return {"messages": queue.stored - queue.locked, "inflight": queue.locked}
+
+    def _do(self, work: Callable[[Store, int], T], environment: str | None) -> T:
+        """Do something in an environment, the first by default."""
+        identity = self._engine.identity
+        place = identity.environments[0] if environment is None else identity.named(environment)
+        try:
+            return self._engine.committer.call(lambda store: work(store, place.pk))
+        except (Unacceptable, UnknownDestination) as error:
+            raise ConfigError(str(error), setting="queue") from None
 
     def close(self) -> None:
         """End the long polls and close the database. May be called again."""
@@ -186,22 +228,9 @@ class LocalBroker:
         raise TypeError("A LocalBroker is not pickled: it is a running service and holds secrets.")
 
 
-def _existing(store: Store, queue_id: str) -> str:
-    try:
-        return store.queues.get(queue_id).id
-    except UnknownQueue:
-        names = ", ".join(repr(queue.id) for queue in store.queues.all()) or "none"
-        raise ConfigError(f"There is no queue {queue_id!r}; there are: {names}.", setting="queue") from None
-
-
-def _put(store: Store, settings: QueueConfig) -> None:
-    if settings.dead_letter_queue is not None:
-        _existing(store, settings.dead_letter_queue)
-    store.put_queue(settings)
-
-
-def _delete(store: Store, queue_id: str) -> None:
-    sources = store.queues.sources(_existing(store, queue_id))
-    if sources:
-        raise ConfigError(f"Queue {queue_id!r} is the dead-letter queue of {sources[0]!r}: change that first.", setting="queue")
-    store.delete_queue(queue_id)
+def _existing(store: Store, environment: int, queue_id: str) -> Address:
+    at = Address(environment, queue_id)
+    if store.queues.find(at) is None:
+        names = ", ".join(repr(queue.id) for queue in store.queues.all(environment)) or "none"
+        raise ConfigError(f"There is no queue {queue_id!r}; there are: {names}.", setting="queue")
+    return at

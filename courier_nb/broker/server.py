@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from courier_nb.broker.app import App
-from courier_nb.broker.config import BrokerConfig
-from courier_nb.broker.engine import Engine
+from courier_nb.broker.api.app import App
+from courier_nb.broker.api.engine import Engine
+from courier_nb.broker.config.broker import BrokerConfig
 from courier_nb.core.clock import SystemClock
 from courier_nb.core.errors import ConfigError
 

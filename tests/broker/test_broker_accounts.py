@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from courier_nb.broker import BrokerConfig, LocalBroker
-from courier_nb.broker.tokens import LIFETIME_SECONDS
+from courier_nb.broker.api.tokens import LIFETIME_SECONDS
 
 pytestmark = pytest.mark.anyio
 

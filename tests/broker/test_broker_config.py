@@ -9,7 +9,19 @@ import sys
 
 import pytest
 
-from courier_nb.broker import BrokerConfig, ExchangeConfig, LocalBroker, QueueConfig, load_config
+from courier_nb.broker import (
+    Binding,
+    BrokerConfig,
+    ClientApp,
+    ConnectedApp,
+    EnvironmentConfig,
+    ExchangeConfig,
+    LocalBroker,
+    QueueConfig,
+    RoutingRule,
+    Switches,
+    load_config,
+)
 from courier_nb.core.errors import Closed, ConfigError
 
 FULL = """
@@ -35,10 +47,52 @@ environment = "env-1"
 environment_name = "Sandbox"
 region = "eu-west-1"
 durable = false
-lock_ttl_unit = "ms"
 credential_kinds = ["client_app"]
 username = "ada"
 password = "hush hush"
+
+[switches]
+lock_ttl_unit = "ms"
+exchange_read_status = 404
+
+[[queue]]
+id = "steps"
+fifo = true
+
+[[exchange]]
+id = "events"
+bindings = [
+  "orders",
+  { queue = "orders-dlq", rule = { property_name = "size", property_type = "NUMERIC", matcher = "RANGE", value = [1, 2.5] } },
+]
+
+[[client_app]]
+name = "till"
+client_id = "till-id"
+client_secret = "hush till"
+
+[[connected_app]]
+client_id = "auditor"
+client_secret = "hush auditor"
+scopes = ["view:destinations", "read:stats"]
+environments = ["Production"]
+
+[[environment]]
+name = "Production"
+id = "env-2"
+is_production = true
+
+[[environment.queue]]
+id = "orders"
+
+[[environment.exchange]]
+id = "events"
+encrypted = true
+
+[[environment.client_app]]
+name = "till"
+client_id = "till-id-2"
+client_secret = "hush till 2"
 """
 
 
@@ -64,6 +118,22 @@ def test_everything_can_be_said_in_the_file(load):
                 default_delivery_delay_ms=500,
             ),
             QueueConfig("orders-dlq"),
+            QueueConfig("steps", fifo=True),
+        ),
+        exchanges=(
+            ExchangeConfig("events", ("orders", Binding("orders-dlq", RoutingRule("size", "NUMERIC", "RANGE", (1, 2.5))))),
+        ),
+        clients=(ClientApp("till", "till-id", "hush till"),),
+        connected_apps=(ConnectedApp("auditor", "hush auditor", ("view:destinations", "read:stats"), ("Production",)),),
+        environments=(
+            EnvironmentConfig(
+                "Production",
+                "env-2",
+                True,
+                (QueueConfig("orders"),),
+                (ExchangeConfig("events", encrypted=True),),
+                (ClientApp("till", "till-id-2", "hush till 2"),),
+            ),
         ),
         client_id="me",
         client_secret="hush",
@@ -72,7 +142,7 @@ def test_everything_can_be_said_in_the_file(load):
         environment_name="Sandbox",
         region="eu-west-1",
         durable=False,
-        lock_ttl_unit="ms",
+        switches=Switches(lock_ttl_unit="ms", exchange_read_status=404),
         credential_kinds=("client_app",),
         username="ada",
         password="hush hush",
@@ -88,6 +158,8 @@ def test_the_place_may_be_given_with_the_client(load):
 
 
 QUEUE = '[[queue]]\nid = "q"\n'
+RULE = QUEUE + "[[exchange]]\nid = 'x'\nbindings = [{{queue = 'q', rule = {{property_name = 'p', {}}}}}]"
+APP = "[[connected_app]]\nclient_id = 'a'\nclient_secret = '12345'\n"
 
 
 @pytest.mark.parametrize(
@@ -102,7 +174,6 @@ QUEUE = '[[queue]]\nid = "q"\n'
         ("[[queue]]\nid = 'a b'", ["id is 'a b'"]),
         (f"[[queue]]\nid = '{'q' * 128}'", ["1 to 127"]),
         (QUEUE + QUEUE, ["id is 'q'", "once"]),
-        (QUEUE + "fifo = true", ["'q'", "fifo is true", "standard queues only"]),
         (QUEUE + "fifo = 'no'", ["fifo is 'no'", "true or false"]),
         (QUEUE + "colour = 1", ["'q'", "colour", "not a known key"]),
         (QUEUE + "max_deliveries = 0", ["max_deliveries is 0", "1 to 1000"]),
@@ -116,16 +187,41 @@ QUEUE = '[[queue]]\nid = "q"\n'
         (QUEUE + "default_delivery_delay = '16m'", ["default_delivery_delay", "15 minutes"]),
         (QUEUE + "dead_letter_queue = 'other'", ["dead_letter_queue is 'other'", "'q'"]),
         (QUEUE + "dead_letter_queue = 'q'", ["dead_letter_queue is 'q'", "another queue"]),
-        ("[[exchange]]\nid = 'x'", ["exchange 'x'", "standard queues only"]),
+        (
+            QUEUE + "dead_letter_queue = 'f'\n[[queue]]\nid = 'f'\nfifo = true",
+            ["dead_letter_queue is 'f'", "standard queue", "'q'"],
+        ),
+        (QUEUE + "[[exchange]]\nid = 'q'", ["id is 'q'", "each destination once"]),
+        ("[[exchange]]\nid = 'x'\nbindings = ['q']", ["bindings is 'q'", "declared", "exchange 'x'"]),
+        (QUEUE + "fifo = true\n[[exchange]]\nid = 'x'\nbindings = ['q']", ["bindings is 'q'", "standard queue", "'x'"]),
+        (QUEUE + "[[exchange]]\nid = 'x'\nbindings = ['q', 'q']", ["bindings is 'q'", "each queue once"]),
+        (QUEUE + "[[exchange]]\nid = 'x'\nbindings = [5]", ["'x'", "bindings is 5"]),
+        (RULE.format("property_type = 'TEXT', matcher = 'EQ', value = 'a'"), ["propertyType is 'TEXT'", "'STRING', 'NUMERIC'"]),
+        (RULE.format("property_type = 'STRING', matcher = 'GT', value = 'a'"), ["matcherType", "'GT'", "'PREFIX'"]),
+        (RULE.format("property_type = 'STRING', matcher = 'EQ', value = 5"), ["value is 5", "a text for EQ"]),
+        (RULE.format("property_type = 'STRING', matcher = 'ANY_OF', value = []"), ["value is ()", "1 to 150", "ANY_OF"]),
+        (RULE.format("property_type = 'NUMERIC', matcher = 'RANGE', value = [2, 1]"), ["value is (2, 1)", "first less"]),
+        (RULE.format("property_type = 'NUMERIC', matcher = 'LT', value = 1000000001"), ["10^9"]),
+        (RULE.format("property_type = 'NUMERIC', matcher = 'EXISTS', value = 1"), ["true or false for EXISTS"]),
+        (RULE.format("property_type = 'STRING', matcher = 'EQ'"), ["value is missing"]),
+        ("[[client_app]]\nname = 'a'\nclient_id = 'b'", ["[[client_app]] no. 1 ('a')", "client_secret is missing"]),
+        (APP + "scopes = ['read']", ["[[connected_app]] no. 1 ('a')", "scopes is 'read'", "'read:stats'"]),
+        (APP + "environments = ['Test']", ["environments is 'Test'", "'Local'", "'a'"]),
+        ("[[environment]]\nid = 'e'", ["[[environment]] no. 1", "name is missing"]),
+        ("[[environment]]\nname = 'Local'", ["name is 'Local'", "each environment once"]),
+        ("[[environment]]\nname = 'P'\n[[environment.queue]]\nid = 5", ["no. 1 ('P')", "[[queue]] no. 1", "id is 5"]),
+        ("[switches]\nlock = 1", ["[switches]", "lock is not a known key", "lock_ttl_unit"]),
+        ("[switches]\nlock_ttl_unit = 'm'", ["lock_ttl_unit is 'm'", "'s', 'ms'"]),
+        ("[switches]\nexchange_read_status = '400'", ["exchange_read_status is '400'", "400, 404"]),
+        ("[switches]\nstats_ids = 0", ["stats_ids is 0", "1 to 100000"]),
         ("[[exchange]]\nbindings = []", ["no. 1", "id is missing"]),
-        ("[[exchange]]\nid = 'x'\nbindings = 'q'", ["'x'", "bindings is 'q'", "list of texts"]),
+        ("[[exchange]]\nid = 'x'\nbindings = 'q'", ["'x'", "bindings is 'q'", "a list of queues"]),
         ("[[exchange]]\nid = 'x'\nrule = 1", ["rule", "not a known key"]),
         ("[client]\nsecret = 'hush'", ["[client]", "secret", "not a known key"]),
         ("[client]\nclient_id = ''", ["client_id is ''"]),
         ("[client]\nclient_secret = 12345", ["client_secret", "text"]),
         ("[client]\nregion = 'a'\n[broker]\nregion = 'b'", ["region", "once"]),
         ("[broker]\nregion = 'a/b'", ["region is 'a/b'"]),
-        ("[broker]\nlock_ttl_unit = 'm'", ["lock_ttl_unit is 'm'", "'s' or 'ms'"]),
         ("[broker]\ncredential_kinds = []", ["credential_kinds"]),
         ("[broker]\ncredential_kinds = ['user']", ["credential_kinds is ['user']", "client_app"]),
         ("[broker]\ncredential_kinds = 'client_app'", ["credential_kinds is 'client_app'", "list"]),
@@ -151,13 +247,6 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / "binary.toml").write_bytes(b"\xff")
     with pytest.raises(ConfigError, match=r"binary\.toml is not TOML"):
         load_config(tmp_path / "binary.toml")
-
-
-def test_fifo_and_exchanges_are_refused_in_python_too():
-    with pytest.raises(ConfigError, match="standard queues only"):
-        LocalBroker(queues=[QueueConfig("q", fifo=True)])
-    with pytest.raises(ConfigError, match="standard queues only"):
-        LocalBroker(BrokerConfig(exchanges=(ExchangeConfig("x"),)))
 
 
 def test_making_a_broker_or_importing_the_package_starts_nothing(tmp_path):
@@ -208,7 +297,7 @@ def test_queues_are_made_changed_and_deleted_from_python():
         for call in (broker.delete_queue, broker.purge, broker.depth):
             with pytest.raises(ConfigError, match="no queue 'r'; there are: 'q'"):
                 call("r")
-        with pytest.raises(ConfigError, match="no queue 'r'"):
+        with pytest.raises(ConfigError, match="dead-letter queue 'r' does not exist"):
             broker.create_queue("t", dead_letter_queue="r")
         with pytest.raises(ConfigError, match="id is 'a b'"):
             broker.create_queue("a b")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from courier_nb.broker import BrokerConfig, LocalBroker, QueueConfig
+from courier_nb.broker import BrokerConfig, LocalBroker, QueueConfig, Switches
 
 pytestmark = pytest.mark.anyio
 
@@ -137,7 +137,7 @@ async def test_a_lock_change_takes_whole_seconds_up_to_twelve_hours(api, ttl):
 
 
 async def test_lock_changes_can_be_switched_to_milliseconds(clock, open_api):
-    config = BrokerConfig(queues=(QueueConfig("q"),), lock_ttl_unit="ms")
+    config = BrokerConfig(queues=(QueueConfig("q"),), switches=Switches(lock_ttl_unit="ms"))
     async with LocalBroker(config, clock=clock) as broker, open_api(broker) as api:
         await api.publish("q", "a")
         (message,) = await api.receive("q")
@@ -266,7 +266,7 @@ async def test_the_same_id_twice_makes_two_messages(api):
 
 
 async def test_reading_stops_at_the_limit_of_messages_in_flight(api, broker, monkeypatch):
-    monkeypatch.setattr("courier_nb.broker.store.MAX_IN_FLIGHT", 3)
+    monkeypatch.setattr("courier_nb.broker.state.store.MAX_IN_FLIGHT", 3)
     await api.publish("q", *"abcde")
     held = await api.receive("q")
     assert len(held) == 3
@@ -285,8 +285,8 @@ async def test_counts_agree_with_the_rows_after_every_kind_of_change(api, broker
         clock.advance(1.5)
         for queue in ("work", "dead"):
             stored, locked = broker._engine.committer.call(
-                lambda store, queue=queue: store._connection.execute(
-                    "select count(*), count(token) from message where queue = (select pk from queue where id = ?)", (queue,)
+                lambda store, queue=queue: store.connection.execute(
+                    "select count(*), count(token) from message where heap = (select heap from queue where id = ?)", (queue,)
                 ).fetchone()
             )
             assert broker.depth(queue) == {"messages": stored - locked, "inflight": locked}

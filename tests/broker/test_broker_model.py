@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
 from courier_nb.broker import BrokerConfig, LocalBroker, QueueConfig
-from courier_nb.broker.locks import Lock
-from courier_nb.broker.messages import NewMessage
+from courier_nb.broker.state.locks import Lock
+from courier_nb.broker.state.messages import NewMessage
+from courier_nb.broker.state.queues import Address
 from courier_nb.core.clock import ManualClock
 
 MAX_DELIVERIES = 2
@@ -79,13 +80,13 @@ class Model(RuleBasedStateMachine):
             self.published += 1
             self.messages.append(Expected(self.published, queue, self.now + delay, self.now + TTL_MS))
             new.append(NewMessage(b'"%d"' % self.published, b"", b"{}", b'"x"', 1, delay_ms=delay))
-        self.ask(lambda store: store.publish(queue, new))
+        self.ask(lambda store: store.publish(Address(1, queue), new))
 
     @rule(queue=QUEUES, limit=st.integers(1, 4), ttl=st.sampled_from([0, 1_000, 10_000, 30_000]), target=handed_out)
     def receive(self, queue: str, limit: int, ttl: int) -> object:
         visible = [message for message in self.of(queue) if message.lock is None and message.visible_at <= self.now]
         expected = sorted(visible, key=lambda message: (message.visible_at, message.number))[:limit]
-        deliveries = self.ask(lambda store: store.receive(queue, limit=limit, lock_ttl_ms=ttl))
+        deliveries = self.ask(lambda store: store.receive(Address(1, queue), limit=limit, lock_ttl_ms=ttl))
         assert [delivery.id for delivery in deliveries] == [b'"%d"' % message.number for message in expected]
         assert [delivery.deliveries for delivery in deliveries] == [message.count + 1 for message in expected]
         locks = [Lock(delivery.id, delivery.seq, delivery.token) for delivery in deliveries]
@@ -103,7 +104,7 @@ class Model(RuleBasedStateMachine):
             expected.append(message is not None)
             if message is not None:
                 self.messages.remove(message)
-        assert self.ask(lambda store: store.ack(queue, locks)) == expected
+        assert self.ask(lambda store: store.ack(Address(1, queue), locks)) == expected
 
     @rule(queue=QUEUES, locks=st.lists(handed_out, min_size=1, max_size=3))
     def nack(self, queue: str, locks: list[Lock]) -> None:
@@ -113,7 +114,7 @@ class Model(RuleBasedStateMachine):
             expected.append(message is not None)
             if message is not None:
                 message.come_back(self.now)
-        assert self.ask(lambda store: store.nack(queue, locks)) == expected
+        assert self.ask(lambda store: store.nack(Address(1, queue), locks)) == expected
 
     @rule(queue=QUEUES, lock=handed_out, ttl=st.sampled_from([0, 500, 20_000]))
     def extend(self, queue: str, lock: Lock, ttl: int) -> None:
@@ -122,14 +123,14 @@ class Model(RuleBasedStateMachine):
             message.visible_at = self.now + ttl
             if ttl == 0:
                 message.come_back(self.now)
-        assert self.ask(lambda store: store.change_locks(queue, [(lock, ttl)])) == [message is not None]
+        assert self.ask(lambda store: store.change_locks(Address(1, queue), [(lock, ttl)])) == [message is not None]
 
     @rule(queue=QUEUES, lock=handed_out, other=handed_out)
     def forge(self, queue: str, lock: Lock, other: Lock) -> None:
         """A lock with another message's id or place is worth nothing."""
         forged = [lock._replace(message_id=b'"0"'), lock._replace(token=bytes(16))]
         forged += [lock._replace(seq=other.seq)] if other.seq != lock.seq else []
-        assert not any(self.ask(lambda store: store.ack(queue, forged)))
+        assert not any(self.ask(lambda store: store.ack(Address(1, queue), forged)))
 
     @rule(seconds=st.sampled_from([0.5, 1, 5, 10, 30]))
     def wait(self, seconds: float) -> None:

@@ -118,7 +118,7 @@ async def test_waiting_polls_share_what_arrives_first_come_first_served(api, pol
 
 
 async def test_an_acknowledgement_wakes_a_poll_that_waits_at_the_limit_in_flight(api, polling, monkeypatch):
-    monkeypatch.setattr("courier_nb.broker.store.MAX_IN_FLIGHT", 1)
+    monkeypatch.setattr("courier_nb.broker.state.store.MAX_IN_FLIGHT", 1)
     await api.publish("q", "a", "b")
     (message,) = await api.receive("q")
     poll = asyncio.create_task(api.bodies("q", pollingTime=20_000))
@@ -131,7 +131,7 @@ async def test_a_waiting_poll_asks_the_store_nothing(api, broker, polling):
     poll = asyncio.create_task(api.poll("q", pollingTime=20_000))
     await polling()
     asked: list[str] = []
-    broker._engine.committer._store._connection.set_trace_callback(asked.append)
+    broker._engine.committer._store.connection.set_trace_callback(asked.append)
     await asyncio.sleep(0.05)
     assert asked == []
     poll.cancel()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote_to_bytes
@@ -26,12 +26,15 @@ class Refusal(Exception):
     status : int
     reason : str
         For the client to read.
+    allow : sequence of str
+        The methods that are possible here, with status 405.
     """
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, status: int, reason: str, *, allow: Sequence[str] = ()) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
+        self.allow = allow
 
 
 class Disconnected(Exception):
@@ -45,12 +48,14 @@ class Response:
     status: int
     body: bytes = b""
     content_type: bytes = JSON
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
     async def send(self, send: Send) -> None:
         """Write the answer."""
         headers = [(b"content-type", self.content_type), (b"content-length", b"%d" % len(self.body))]
         if self.status == 204:
             headers = []
+        headers += self.headers
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
 
@@ -115,9 +120,9 @@ class Request:
                 return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def json_response(value: Any, status: int = 200) -> Response:
+def json_response(value: Any, status: int = 200, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Response:
     """Return `value` as a JSON answer."""
-    return Response(status, exactjson.dumps(value))
+    return Response(status, exactjson.dumps(value), headers=headers)
 
 
 def decode_segment(segment: bytes) -> str:

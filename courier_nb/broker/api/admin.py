@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from courier_nb.broker.engine import MQ_PATH, Engine
-from courier_nb.broker.queues import QueueRow, UnknownQueue
-from courier_nb.broker.store import Store
-from courier_nb.broker.web import Refusal, Request, Response, decode_segment, json_response, one_word, whole_number
+from courier_nb.broker.api.ask import Ask
+from courier_nb.broker.api.engine import MQ_PATH, Engine
+from courier_nb.broker.api.web import Refusal, Request, Response, decode_segment, json_response, one_word, whole_number
+from courier_nb.broker.config.access import ADMINISTER, VIEW
+from courier_nb.broker.state.errors import UnknownDestination
+from courier_nb.broker.state.queues import Address, QueueRow
+from courier_nb.broker.state.store import Store
 
 _DEFAULT_LIMIT = 20
 _MAX_LIMIT = 1_000
@@ -20,15 +23,18 @@ class Admin:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def answer(self, request: Request, path: list[bytes]) -> Response:
-        """Answer a request whose token and environment have been checked; `path` is the rest of it."""
-        match path:
+    async def answer(self, ask: Ask) -> Response:
+        """Answer a request."""
+        request = ask.request
+        match ask.path:
             case [b"regions"]:
                 answer = self._regions(request)
             case [b"regions", region, b"destinations"]:
-                answer = await self._destinations(request, self._is_here(region))
+                ask.need(VIEW, ADMINISTER)
+                answer = await self._destinations(ask, self._is_here(region))
             case [b"regions", region, b"destinations", b"queues", queue]:
-                answer = await self._queue(decode_segment(queue), self._is_here(region))
+                ask.need(VIEW, ADMINISTER)
+                answer = await self._queue(Address(ask.environment.pk, decode_segment(queue)), self._is_here(region))
             case _:
                 raise Refusal(404, "not found")
         if request.method != "GET":
@@ -41,8 +47,8 @@ class Admin:
     def _regions(self, request: Request) -> Response:
         return json_response([{"regionId": self._engine.config.region, "serviceUrl": request.origin() + MQ_PATH}])
 
-    async def _destinations(self, request: Request, is_here: bool) -> Response:
-        query = request.query()
+    async def _destinations(self, ask: Ask, is_here: bool) -> Response:
+        query = ask.request.query()
         wanted = one_word(query, "destinationType", ("all", "queue", "exchange"))
         limit = whole_number(query, "limit", 1, _MAX_LIMIT, _DEFAULT_LIMIT)
         offset = whole_number(query, "offset", 0, _MAX_OFFSET, 0) or 0
@@ -51,26 +57,23 @@ class Admin:
             return Response(204)
 
         def page(store: Store) -> list[dict[str, Any]]:
-            rows = [row for row in store.queues.all() if row.id.startswith(prefix)]
-            return [_entity(row, store.queues.sources(row.id)) for row in rows[offset:][:limit]]
+            rows = [row for row in store.queues.all(ask.environment.pk) if row.id.startswith(prefix)]
+            return [_entity(store, row) for row in rows[offset:][:limit]]
 
         entities = await self._engine.committer.submit(page)
         return json_response(entities) if entities else Response(204)
 
-    async def _queue(self, queue_id: str, is_here: bool) -> Response:
+    async def _queue(self, at: Address, is_here: bool) -> Response:
         if not is_here:
             raise Refusal(404, "queue not found")
         try:
-            return json_response(
-                await self._engine.committer.submit(
-                    lambda store: _entity(store.queues.get(queue_id), store.queues.sources(queue_id))
-                )
-            )
-        except UnknownQueue:
+            return json_response(await self._engine.committer.submit(lambda store: _entity(store, store.queues.get(at))))
+        except UnknownDestination:
             raise Refusal(404, "queue not found") from None
 
 
-def _entity(row: QueueRow, sources: list[str]) -> dict[str, Any]:
+def _entity(store: Store, row: QueueRow) -> dict[str, Any]:
+    sources = [source.id for source in store.queues.sources(Address(row.environment, row.id))]
     entity: dict[str, Any] = {
         "type": "queue",
         "queueId": row.id,

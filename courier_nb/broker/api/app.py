@@ -6,15 +6,15 @@ import logging
 import traceback
 from collections.abc import Awaitable, Callable
 
-from courier_nb.broker.accounts import UNAUTHORIZED, Accounts
-from courier_nb.broker.admin import Admin
-from courier_nb.broker.committer import StoreFailed
-from courier_nb.broker.courier import Courier
-from courier_nb.broker.engine import Engine
-from courier_nb.broker.polls import Polls
-from courier_nb.broker.queues import UnknownQueue
-from courier_nb.broker.stats import Stats
-from courier_nb.broker.web import (
+from courier_nb.broker.api.accounts import UNAUTHORIZED, Accounts
+from courier_nb.broker.api.admin import Admin
+from courier_nb.broker.api.ask import Ask
+from courier_nb.broker.api.courier import Courier
+from courier_nb.broker.api.engine import Engine
+from courier_nb.broker.api.polls import Polls
+from courier_nb.broker.api.stats import Stats
+from courier_nb.broker.api.tokens import Principal, everybody
+from courier_nb.broker.api.web import (
     Disconnected,
     Receive,
     Refusal,
@@ -25,11 +25,12 @@ from courier_nb.broker.web import (
     decode_segment,
     json_response,
 )
+from courier_nb.broker.state.committer import StoreFailed
 from courier_nb.core.errors import Closed
 
 _log = logging.getLogger("courier_nb.broker")
 
-_PlatformHandler = Callable[[Request, list[bytes]], Awaitable[Response]]
+_PlatformHandler = Callable[[Ask], Awaitable[Response]]
 
 
 class App:
@@ -57,8 +58,6 @@ class App:
             return await self._dispatch(request)
         except Refusal as refusal:
             return _refused(request, refusal)
-        except UnknownQueue:
-            return _refused(request, Refusal(404, "Destination not found"))
         except (StoreFailed, Closed) as error:
             _log.error("The broker's database did not do its work: %s", error)
             return _refused(request, Refusal(503, "Service unavailable"))
@@ -74,12 +73,11 @@ class App:
         match request.segments:
             case [b"api", b"v1", b"authorize"]:
                 if request.method != "POST":
-                    raise Refusal(405, "Use POST.")
+                    raise Refusal(405, "Use POST.", allow=["POST"])
                 return await self._accounts.authorize(request)
             case [b"api", b"v1", *_]:
-                if self._engine.tokens.kind(request.header(b"authorization")) is None:
-                    return UNAUTHORIZED
-                return await self._courier.answer(request)
+                principal = self._principal(request)
+                return UNAUTHORIZED if principal is None else await self._courier.answer(request, principal)
             case [b"accounts", *_]:
                 return await self._accounts.answer(request)
             case [b"mq", api, b"api", b"v1", b"organizations", org, b"environments", env, *path] if api in self._platform:
@@ -89,16 +87,23 @@ class App:
     async def _ask_platform(
         self, request: Request, handler: _PlatformHandler, org: bytes, env: bytes, path: list[bytes]
     ) -> Response:
-        # a client app's token is for the broker only
-        if self._engine.tokens.kind(request.header(b"authorization")) in (None, "client_app"):
+        principal = self._engine.tokens.find(request.header(b"authorization"))
+        if principal is None or principal.kind == "client_app":  # whose tokens are for the broker only
             return UNAUTHORIZED
-        identity = self._engine.identity
-        if (decode_segment(org), decode_segment(env)) != (identity.organization, identity.environment):
+        environment = self._engine.environment(decode_segment(org), decode_segment(env))
+        if environment is None or not principal.may_enter(environment.pk):
             raise Refusal(403, "forbidden")
-        return await handler(request, path)
+        return await handler(Ask(request, principal, environment, path))
+
+    def _principal(self, request: Request) -> Principal | None:
+        authorization = request.header(b"authorization")
+        if not authorization and self._engine.config.switches.anonymous == "allow":
+            return everybody("connected_app", "anonymous")
+        return self._engine.tokens.find(authorization)
 
 
 def _refused(request: Request, refusal: Refusal) -> Response:
+    headers = ((b"allow", ", ".join(refusal.allow).encode("ascii")),) if refusal.allow else ()
     if request.segments[:2] == [b"api", b"v1"]:
-        return json_response({"status": "failure", "statusMessage": refusal.reason}, refusal.status)
-    return json_response({"status": refusal.status, "message": refusal.reason}, refusal.status)
+        return json_response({"status": "failure", "statusMessage": refusal.reason}, refusal.status, headers)
+    return json_response({"status": refusal.status, "message": refusal.reason}, refusal.status, headers)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -18,10 +19,12 @@ class NewMessage:
         Members of a JSON object without its braces: what the publisher set, apart from the id. May be empty.
     size : int
         Bytes of the body in UTF-8.
-    group : bytes or None
-        Message group, a JSON fragment.
+    group : str or None
+        Message group.
     ttl_ms, delay_ms : int or None
         What the publisher asked for; None takes the queue's.
+    attributes : (mapping, mapping)
+        Headers and properties as they were sent, for routing rules.
     """
 
     id: bytes
@@ -29,9 +32,10 @@ class NewMessage:
     properties: bytes
     body: bytes
     size: int
-    group: bytes | None = None
+    group: str | None = None
     ttl_ms: int | None = None
     delay_ms: int | None = None
+    attributes: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {})
 
 
 class Delivery(NamedTuple):
@@ -39,6 +43,8 @@ class Delivery(NamedTuple):
 
     Attributes
     ----------
+    member : int or None
+        Number of its message group, in a FIFO queue.
     created_ms : int
         Milliseconds since the epoch.
     body : bytes or None
@@ -47,6 +53,7 @@ class Delivery(NamedTuple):
 
     seq: int
     token: bytes
+    member: int | None
     id: bytes
     deliveries: int
     created_ms: int

@@ -6,6 +6,7 @@ the first in line goes away empty-handed the others need not try.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ class NotYet(Generic[T]):
 
     Attributes
     ----------
-    queue : str
+    queue : int
         Try again when something has become visible there,
     due_ms : int or None
         or at this time (milliseconds since the epoch).
@@ -36,7 +37,7 @@ class NotYet(Generic[T]):
         The result after giving up.
     """
 
-    queue: str
+    queue: int
     due_ms: int | None
     deadline: float
     otherwise: T
@@ -53,7 +54,8 @@ class Parking(Generic[J]):
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lines: dict[str, _Line[J]] = {}
+        self._lines: dict[int, _Line[J]] = {}
+        self._next_deadline = math.inf  # nobody's comes before, so that most of the time nobody need be asked
 
     def __len__(self) -> int:
         return sum(len(line.places) for line in list(self._lines.values()))
@@ -63,13 +65,14 @@ class Parking(Generic[J]):
         line = self._lines.setdefault(wait.queue, _Line(wait.due_ms))
         line.due_ms = wait.due_ms
         line.places.append((wait.deadline, job))
+        self._next_deadline = min(self._next_deadline, wait.deadline)
 
-    def due(self) -> set[str]:
+    def due(self) -> set[int]:
         """Return the queues that are to be looked at again because of the time."""
         now_ms = self._clock.time() * 1_000
         return {queue for queue, line in self._lines.items() if line.due_ms is not None and line.due_ms <= now_ms}
 
-    def serve(self, queue: str, attempt: Callable[[J], NotYet[object] | None]) -> None:
+    def serve(self, queue: int, attempt: Callable[[J], NotYet[object] | None]) -> None:
         """Let the jobs of a line try, first come first, until one has to wait on."""
         line = self._lines.get(queue)
         while line is not None and line.places:
@@ -84,6 +87,9 @@ class Parking(Generic[J]):
         """Remove and return the jobs whose deadline has passed, or all."""
         now = self._clock.monotonic()
         leaving: list[J] = []
+        if not everybody and now < self._next_deadline:
+            return leaving
+        self._next_deadline = math.inf
         for queue, line in list(self._lines.items()):
             gone = [job for deadline, job in line.places if everybody or deadline <= now]
             if gone:
@@ -91,6 +97,7 @@ class Parking(Generic[J]):
                 line.places = deque(place for place in line.places if not everybody and place[0] > now)
             if not line.places:
                 del self._lines[queue]
+            self._next_deadline = min([self._next_deadline, *(deadline for deadline, _ in line.places)])
         return leaving
 
     def patience(self) -> float | None:
@@ -98,6 +105,6 @@ class Parking(Generic[J]):
         if not self._lines:
             return None
         now, now_ms = self._clock.monotonic(), self._clock.time() * 1_000
-        waits = [deadline - now for line in self._lines.values() for deadline, _ in line.places]
+        waits = [self._next_deadline - now]
         waits += [(line.due_ms - now_ms) / 1_000 for line in self._lines.values() if line.due_ms is not None]
         return min(max(min(waits), _SHORTEST_WAIT), _LONGEST_WAIT)

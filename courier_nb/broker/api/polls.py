@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from courier_nb.broker.committer import Committer, Undo, Work
-from courier_nb.broker.messages import Delivery
-from courier_nb.broker.web import Disconnected, Receive
+from courier_nb.broker.api.web import Disconnected, Receive
+from courier_nb.broker.state.committer import Committer, Undo, Work
+from courier_nb.broker.state.messages import Delivery
 
 Received = list[Delivery]
 

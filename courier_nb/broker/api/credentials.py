@@ -9,8 +9,8 @@ from email.parser import BytesParser
 from email.policy import HTTP
 from urllib.parse import parse_qsl
 
-from courier_nb.broker.incoming import read_object
-from courier_nb.broker.web import Refusal, Request
+from courier_nb.broker.api.incoming import read_object
+from courier_nb.broker.api.web import Refusal, Request
 
 _MAX_FORM_BYTES = 64 * 1024
 
@@ -27,7 +27,7 @@ async def client_credentials(request: Request) -> Credentials:
     """Return client id and secret from a form, multipart form or JSON, or from HTTP Basic authentication."""
     fields = await _fields(request)
     if fields.get("grant_type") != "client_credentials":
-        raise Refusal(400, "grant_type must be client_credentials.")
+        raise Refusal(401, "grant_type must be client_credentials.")
     scheme, _, text = request.header(b"authorization").partition(" ")
     if scheme.lower() == "basic":
         return _basic(text)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from courier_nb.broker.config import MAX_DELAY_MS, MAX_TTL_MS
-from courier_nb.broker.locks import Lock, read_lock
-from courier_nb.broker.messages import NewMessage
-from courier_nb.broker.web import Refusal
+from courier_nb.broker.api.web import Refusal
+from courier_nb.broker.config.checks import MAX_DELAY_MS, MAX_GROUP, MAX_TTL_MS
+from courier_nb.broker.config.switches import Switches
+from courier_nb.broker.state.locks import Lock, read_lock
+from courier_nb.broker.state.messages import NewMessage
 from courier_nb.core import exactjson
 from courier_nb.core.messages import RECEIPT_HEADERS
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
+MAX_REQUEST_BYTES = 100_000_000
 MAX_BATCH = 10
 _MAX_LOCK_ID = 1024
 _MAX_ID = 256
-_MAX_GROUP = 128
 
 
 def read_json(content: bytes) -> Any:
@@ -48,7 +49,7 @@ def read_object(content: bytes) -> dict[str, Any]:
     return dict(value)
 
 
-def read_message(item: dict[str, Any], path_id: str | None = None) -> NewMessage:
+def read_message(item: dict[str, Any], switches: Switches, path_id: str | None = None) -> NewMessage:
     """Return a message to be stored; an id in the path wins over the one in the headers.
 
     The body's size is not checked here: too large is another answer than malformed.
@@ -62,12 +63,16 @@ def read_message(item: dict[str, Any], path_id: str | None = None) -> NewMessage
         raise Refusal(400, "body must be a string.")
     message_id: object = path_id
     if path_id is None:
+        if "messageId" not in headers and switches.missing_message_id == "refuse":
+            raise Refusal(400, "messageId is required in the headers of each item.")
         message_id = headers["messageId"] if "messageId" in headers else str(uuid.uuid4())
     group = headers.get("messageGroupId")
     if group is not None:
-        _check_text(group, "messageGroupId", _MAX_GROUP)
+        _check_text(group, "messageGroupId", MAX_GROUP)
+    if switches.odd_property_values == "refuse":
+        _check_properties(properties)
     ttl_ms = _milliseconds(headers, "ttl", 1, None)
-    ttl_ms = None if ttl_ms is None else min(ttl_ms, MAX_TTL_MS)
+    ttl_ms = None if ttl_ms is None or switches.message_ttl == "ignore" else min(ttl_ms, MAX_TTL_MS)
     delay_ms = _milliseconds(headers, "deliveryDelay", 0, MAX_DELAY_MS)
     kept: dict[str, Any] = {name: value for name, value in headers.items() if name not in RECEIPT_HEADERS}
     if ttl_ms is not None:
@@ -78,9 +83,10 @@ def read_message(item: dict[str, Any], path_id: str | None = None) -> NewMessage
         properties=_fragment(properties),
         body=_fragment(body),
         size=len(body) if body.isascii() else len(body.encode("utf-8", "surrogatepass")),
-        group=None if group is None else _fragment(group),
+        group=group,
         ttl_ms=ttl_ms,
         delay_ms=delay_ms,
+        attributes=(headers, properties),
     )
 
 
@@ -148,6 +154,12 @@ def _header_text(name: str, value: Any) -> str:
 def _check_object(value: object, what: str) -> None:
     if not isinstance(value, dict):
         raise Refusal(400, f"{what} must be an object.")
+
+
+def _check_properties(properties: dict[str, Any]) -> None:
+    for name, value in properties.items():
+        if value is None or isinstance(value, bool):
+            raise Refusal(400, f"The property {name} must be a string or a number.")
 
 
 def _check_text(value: object, name: str, longest: int) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from email.utils import formatdate
 from functools import lru_cache
 
-from courier_nb.broker.locks import lock_id
-from courier_nb.broker.messages import Delivery
+from courier_nb.broker.api.web import Response
+from courier_nb.broker.state.locks import lock_id
+from courier_nb.broker.state.messages import Delivery
 from courier_nb.core import exactjson
 
 SENT = "Message sent successfully"
@@ -16,10 +17,18 @@ RETURNED = "Negative acknowledgement operation successful"
 LOCK_CHANGED = "Lock modification operation successful"
 TOO_LARGE = "Payload too large"
 
+_HIDDEN = {"absent": b"", "null": b',"body":null', "empty": b',"body":""'}
 
-def deliveries_json(deliveries: Iterable[Delivery]) -> bytes:
-    """Return the answer to a receive."""
-    return b"[%s]" % b",".join(_delivery(delivery) for delivery in deliveries)
+
+def deliveries_json(deliveries: Iterable[Delivery], hidden_body: str) -> bytes:
+    """Return the answer to a receive; `hidden_body` says what stands for a body that is not shown."""
+    hidden = _HIDDEN[hidden_body]
+    return b"[%s]" % b",".join(_delivery(delivery, hidden) for delivery in deliveries)
+
+
+def results(ids: Sequence[bytes], done: Sequence[bool], success: str) -> Response:
+    """Return the answer to a batch that was published."""
+    return Response(200, b"[%s]" % b",".join(result_json(n, ok, success) for n, ok in zip(ids, done, strict=True)))
 
 
 def result_json(message_id: bytes, ok: bool, text: str, lock: str | None = None) -> bytes:
@@ -34,17 +43,17 @@ def expired_text(lock: str) -> str:
     return f"LockId: {lock} provided is expired"
 
 
-def _delivery(delivery: Delivery) -> bytes:
-    hidden = delivery.body is None
+def _delivery(delivery: Delivery, hidden: bytes) -> bytes:
+    is_hidden = delivery.body is None
     return b'{"headers":{"messageId":%s,"lockId":"%s",%s"deliveryCount":"%d","created":"%s"%s},"properties":%s%s}' % (
         delivery.id,
         lock_id(delivery.seq, delivery.token).encode("ascii"),
         delivery.headers + b"," if delivery.headers else b"",
         delivery.deliveries,
         _date(delivery.created_ms // 1_000),
-        b',"payloadHidden":"true"' if hidden else b"",
+        b',"payloadHidden":"true"' if is_hidden else b"",
         delivery.properties,
-        b"" if delivery.body is None else b',"body":' + delivery.body,
+        hidden if delivery.body is None else b',"body":' + delivery.body,
     )
 
 

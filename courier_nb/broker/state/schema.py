@@ -11,46 +11,130 @@ from filelock import FileLock, Timeout
 from courier_nb.core.errors import ConfigError
 
 _APPLICATION_ID = 0x436E6252  # "CnbR", so that another program's database is not taken for ours
-_VERSION = 1
+_VERSION = 2
 
 _SCHEMA = f"""
 create table meta(key text primary key, value text not null) without rowid;
 
--- stored and locked count the queue's rows in message, so that depth and the in-flight limit need no counting
+create table environment(pk integer primary key, id text not null unique, name text not null unique, production integer not null);
+
+create table client(
+    client_id text primary key,
+    environment integer not null,
+    name text not null,
+    secret text not null,
+    unique(environment, name)
+) without rowid;
+
+-- heap is what message rows belong to: a purge gives the queue a new one, and the old one is emptied bit by bit.
+-- stored and locked count its rows, so that depth and the in-flight limit need no counting; the rest only ever grows.
 create table queue(
     pk integer primary key,
-    id text not null unique,
+    environment integer not null,
+    id text not null,
+    heap integer not null unique,
     fifo integer not null,
+    encrypted integer not null,
     dead_letter_queue text,
     max_deliveries integer not null,
     default_ttl_ms integer not null,
     default_lock_ttl_ms integer not null,
     default_delivery_delay_ms integer not null,
+    fallback integer not null default 0,
     stored integer not null default 0,
-    locked integer not null default 0
+    locked integer not null default 0,
+    sent integer not null default 0,
+    received integer not null default 0,
+    acked integer not null default 0,
+    unique(environment, id)
 );
 
--- Times are milliseconds since the epoch. id, message_group, headers, properties and body are JSON fragments, put into
--- answers as they are. token is set while the message is locked, and then visible_at is the end of the lock.
+create table discarded(heap integer primary key);
+
+create table exchange(
+    pk integer primary key,
+    environment integer not null,
+    id text not null,
+    encrypted integer not null,
+    published integer not null default 0,
+    delivered integer not null default 0,
+    unique(environment, id)
+);
+
+-- rule is JSON, as the Admin API takes it
+create table binding(exchange integer not null, queue integer not null, rule text, primary key(exchange, queue)) without rowid;
+create index binding_queue on binding(queue);
+
+-- Times are milliseconds since the epoch. id, headers, properties and body are JSON fragments, put into answers as they are.
+-- token is set while the message is locked, and then visible_at is the end of the lock. member is its message group, of a FIFO
+-- queue only. spent is the token of a lock that ran out, kept when such a lock may still be good for an ack.
 create table message(
     seq integer primary key,
-    queue integer not null,
+    heap integer not null,
+    member integer,
     visible_at integer not null,
     expires_at integer not null,
     token blob,
+    spent blob,
     deliveries integer not null default 0,
     created integer not null,
     own_ttl integer,
     id blob not null,
-    message_group blob,
     size integer not null,
     headers blob not null,
     properties blob not null,
     body blob not null
 );
-create index message_visible on message(queue, visible_at);
+create index message_visible on message(heap, visible_at);
 create index message_locked on message(visible_at) where token is not null;
 create index message_expiry on message(expires_at);
+create index message_member on message(member, seq) where member is not null;
+
+-- The message groups that hold messages. head is the oldest of them, ready_at when that becomes visible; a group gives out
+-- nothing while any message of it is in flight.
+create table message_group(
+    pk integer primary key,
+    heap integer not null,
+    name text not null,
+    head integer not null,
+    ready_at integer not null,
+    inflight integer not null default 0,
+    unique(heap, name)
+);
+create index message_group_ready on message_group(heap, ready_at, head) where inflight = 0;
+
+-- Ids that a FIFO queue has taken in the last five minutes.
+create table repeated(queue integer not null, id blob not null, until integer not null, primary key(queue, id)) without rowid;
+create index repeated_until on repeated(until);
+
+-- What the counts of queues and exchanges were at the end of a minute in which they changed.
+create table queue_sample(
+    queue integer not null,
+    at integer not null,
+    stored integer not null,
+    locked integer not null,
+    sent integer not null,
+    received integer not null,
+    acked integer not null,
+    primary key(queue, at)
+) without rowid;
+create index queue_sample_at on queue_sample(at);
+create table exchange_sample(
+    exchange integer not null,
+    at integer not null,
+    published integer not null,
+    delivered integer not null,
+    primary key(exchange, at)
+) without rowid;
+create index exchange_sample_at on exchange_sample(at);
+create table usage(
+    environment integer not null,
+    hour integer not null,
+    requests integer not null,
+    receipts integer not null,
+    bytes integer not null,
+    primary key(environment, hour)
+) without rowid;
 
 pragma application_id = {_APPLICATION_ID};
 pragma user_version = {_VERSION};

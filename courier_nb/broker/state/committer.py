@@ -19,8 +19,8 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from courier_nb.broker.parking import NotYet, Parking
-from courier_nb.broker.store import Store
+from courier_nb.broker.state.parking import NotYet, Parking
+from courier_nb.broker.state.store import Store
 from courier_nb.core.clock import Clock
 from courier_nb.core.errors import Closed
 
@@ -92,10 +92,11 @@ class Committer:
         self._store: Store | None = None
         self._pid = 0
         self._closing = False
+        self._has_failed = False
         clock.on_step(lambda: self._inbox.put(None))
 
     def start(self) -> Store:
-        """Open the store and start the thread, unless done already; return the store, of which only `identity` may be used."""
+        """Open the store and start the thread, unless done already; return the store, which only its thread may use."""
         with self._starting:
             return self._ensure_started()
 
@@ -163,8 +164,9 @@ class Committer:
     def _run(self, store: Store) -> None:
         try:
             while not (self._closing and self._inbox.empty()):
-                jobs = self._take()
-                if jobs or self._parking.due():
+                may_sweep = store.has_more_to_sweep and not self._has_failed  # else it would fail again at once
+                jobs = self._take(0 if may_sweep else self._parking.patience())
+                if jobs or may_sweep or self._parking.due():
                     self._resolve(self._transact(store, jobs))
                 self._resolve(self._parking.leave())
         finally:
@@ -172,11 +174,11 @@ class Committer:
             self._resolve(self._parking.leave(everybody=True))
             store.close()
 
-    def _take(self) -> list[_Job[Any]]:
+    def _take(self, timeout: float | None) -> list[_Job[Any]]:
         """Wait for something to do; return every job that has come in."""
         jobs = []
         try:
-            jobs.append(self._inbox.get(timeout=self._parking.patience()))
+            jobs.append(self._inbox.get(timeout=timeout))
             while True:
                 jobs.append(self._inbox.get_nowait())
         except Empty:
@@ -205,7 +207,9 @@ class Committer:
                     self._parking.serve(queue, attempt)
                 again = store.take_touched()
             store.commit()
+            self._has_failed = False
         except Exception as error:  # noqa: BLE001  # every caller is told; a dead thread would leave them waiting for ever
+            self._has_failed = True
             store.rollback()
             ended += [job for job in jobs if not job.is_parked and job not in ended]
             ended += self._parking.leave(everybody=True)  # else they would try again at once, and fail again

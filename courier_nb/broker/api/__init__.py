@@ -1,0 +1,1 @@
+"""The REST APIs of the broker: Courier, Accounts, Admin, Stats."""

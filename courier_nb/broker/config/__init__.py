@@ -1,0 +1,1 @@
+"""Settings of the local broker, in Python and in TOML."""

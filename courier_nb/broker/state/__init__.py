@@ -1,0 +1,1 @@
+"""What the broker remembers: queues, exchanges and messages in SQLite, changed by one thread."""
