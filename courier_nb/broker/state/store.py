@@ -13,13 +13,13 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from courier_nb.broker.config.routing import visible_to_rules
 from courier_nb.broker.config.switches import Switches
+from courier_nb.broker.state.arriving import Arriving
 from courier_nb.broker.state.clients import Clients
 from courier_nb.broker.state.destinations import Destinations
-from courier_nb.broker.state.errors import NotAQueue, Unacceptable, UnknownDestination
-from courier_nb.broker.state.exchanges import ExchangeRow, Exchanges
-from courier_nb.broker.state.groups import DEFAULT_GROUP, Groups, check_groups
+from courier_nb.broker.state.errors import NotAQueue, UnknownDestination
+from courier_nb.broker.state.exchanges import Exchanges
+from courier_nb.broker.state.groups import Groups
 from courier_nb.broker.state.locks import TOKEN_BYTES, Lock
 from courier_nb.broker.state.messages import Delivery, NewMessage
 from courier_nb.broker.state.meter import Meter
@@ -46,10 +46,6 @@ ACK_LATE = "delete from message where seq = ? and spent = ? and id = ? and heap 
 LOCKED = "select seq, deliveries, member from message where seq = ? and token = ? and id = ? and heap = ? and visible_at > ?"
 EXTEND = "update message set visible_at = ? where seq = ? and token = ? and id = ? and heap = ? and visible_at > ?"
 NEXT_VISIBLE = "select min(visible_at) from message indexed by message_visible where heap = ? and visible_at > ?"
-_INSERT = (
-    "insert into message(seq, heap, member, visible_at, expires_at, created, own_ttl, id, size, headers, properties, body)"
-    " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
 
 
 class Store:
@@ -77,6 +73,7 @@ class Store:
         self.exchanges = Exchanges(self.connection, self._samples.exchanges)
         self.clients = Clients(self.connection)
         self._groups = Groups(self.connection)
+        self._arriving = Arriving(self.connection, self.queues, self.exchanges, self._groups, self._touched, switches)
         self._returning = Returning(self.connection, self.queues, self._groups, self._touched, switches)
         self.destinations = Destinations(self.connection, self.queues, self.exchanges, self._groups, self._touched, switches)
         self._sweeper = Sweeper(self.connection, self.queues, self._groups, self._returning)
@@ -147,12 +144,12 @@ class Store:
         """
         queue = self.queues.find(at)
         if queue is not None:
-            self._append(queue, messages)
+            self._arriving.append(queue, messages, self.now)
             return
         exchange = self.exchanges.find(at)
         if exchange is None:
             raise UnknownDestination("destination", at.id)
-        self._fan_out(exchange, messages)
+        self._arriving.fan_out(exchange, messages, self.now)
 
     def receive(self, at: Address, *, limit: int, lock_ttl_ms: int | None, show_up_to: int = SHOW_EVERYTHING) -> list[Delivery]:
         """Lock and return up to `limit` visible messages; bodies of more than `show_up_to` bytes are left out.
@@ -257,50 +254,6 @@ class Store:
         if queue is None:
             raise NotAQueue if self.exchanges.find(at) else UnknownDestination("destination", at.id)
         return queue
-
-    def _append(self, queue: QueueRow, messages: Sequence[NewMessage]) -> None:
-        if queue.fifo:
-            check_groups(messages)
-            if self._switches.fifo_message_delay == "refuse" and any(message.delay_ms is not None for message in messages):
-                raise Unacceptable("deliveryDelay is not possible for single messages of a FIFO queue.")
-            messages = self._groups.fresh(queue.pk, messages, self.now)
-        first = self.connection.execute("select coalesce(max(seq), 0) + 1 from message").fetchone()[0]
-        self.connection.executemany(_INSERT, [self._row(queue, seq, message) for seq, message in enumerate(messages, first)])
-        self.queues.count(queue, stored=len(messages), sent=len(messages))
-        self._touched.add(queue.pk)
-
-    def _row(self, queue: QueueRow, seq: int, message: NewMessage) -> tuple[object, ...]:
-        delay_ms = queue.default_delivery_delay_ms if queue.fifo or message.delay_ms is None else message.delay_ms
-        visible_at = self.now + delay_ms
-        member = self._groups.join(queue.heap, message.group or DEFAULT_GROUP, seq, visible_at) if queue.fifo else None
-        ttl_ms = queue.default_ttl_ms if message.ttl_ms is None else message.ttl_ms
-        return (
-            seq,
-            queue.heap,
-            member,
-            visible_at,
-            self.now + ttl_ms,
-            self.now,
-            message.ttl_ms,
-            message.id,
-            message.size,
-            message.headers,
-            message.properties,
-            message.body,
-        )
-
-    def _fan_out(self, exchange: ExchangeRow, messages: Sequence[NewMessage]) -> None:
-        delivered = 0
-        bindings = self.exchanges.bindings(exchange)
-        has_rules = any(bound.rule is not None for bound in bindings)
-        seen = [(message, visible_to_rules(*message.attributes) if has_rules else {}) for message in messages]
-        for bound in bindings:
-            rule = bound.rule
-            wanted = [message for message, attributes in seen if rule is None or rule.matches(attributes)]
-            if wanted:
-                self._append(self.queues.by_pk(bound.queue), wanted)
-                delivered += len(wanted)
-        self.exchanges.count(exchange, published=len(messages), delivered=delivered)
 
     def _room(self, queue: QueueRow) -> int:
         if not queue.fifo:
