@@ -2,83 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Self, overload
+from typing import TYPE_CHECKING, NoReturn, Self
 
 import httpx
 
 from courier_nb.core.errors import ConfigError, Forbidden, Unauthorized
-from courier_nb.core.settings import AuthKind, Settings, places, resolve
+from courier_nb.core.settings import AuthKind, LockTtlUnit, Settings, places, resolve
 from courier_nb.destination import AsyncDestination
+from courier_nb.doctor.examine import examine
+from courier_nb.doctor.report import DoctorReport
+from courier_nb.flows.listing import DestinationList
 from courier_nb.flows.publish import Unknown
 from courier_nb.flows.reports import ReplayPlan, Report
 from courier_nb.flows.sources import Source, open_source
-from courier_nb.wire.admin import DestinationInfo, Region
+from courier_nb.wire.admin import Region
 from courier_nb.wire.auth import Token, broker_url_of
-from courier_nb.wire.operations import LockTtlUnit
 from courier_nb.wire.session import Session
 from courier_nb.wire.stats import Depth
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from courier_nb.broker import LocalBroker
-
-
-class DestinationList(Sequence[DestinationInfo]):
-    """Queues and exchanges of a region, with their depths.
-
-    Attributes
-    ----------
-    depths : dict of str to Depth
-        Live depth of the queues, up to a minute old; empty when it was not asked for.
-    """
-
-    def __init__(self, infos: Sequence[DestinationInfo], depths: dict[str, Depth]) -> None:
-        self._infos = tuple(infos)
-        self.depths = depths
-
-    def frame(self) -> pd.DataFrame:
-        """Return one row a destination.
-
-        Returns
-        -------
-        DataFrame
-            ``destination`` (str), ``kind`` (str: queue, fifo-queue, exchange), ``messages`` and ``in_flight`` (Int64, up to a
-            minute old), ``dead_letter_queue`` (str), ``max_deliveries`` (Int64), ``dead_letter_sources`` (str, comma-separated).
-        """
-        import pandas as pd
-
-        rows = []
-        for info in self._infos:
-            depth = self.depths.get(info.id)
-            messages, in_flight = (depth.messages, depth.in_flight) if depth else (None, None)
-            sources = ", ".join(info.dead_letter_sources) or None
-            rows.append((info.id, info.kind, messages, in_flight, info.dead_letter_queue, info.max_deliveries, sources))
-        names = ["destination", "kind", "messages", "in_flight", "dead_letter_queue", "max_deliveries", "dead_letter_sources"]
-        frame = pd.DataFrame(rows, columns=names)
-        numbers = {"messages": "Int64", "in_flight": "Int64", "max_deliveries": "Int64"}
-        return frame.astype({name: numbers.get(name, "str") for name in names})
-
-    @overload
-    def __getitem__(self, index: int) -> DestinationInfo: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[DestinationInfo]: ...
-
-    def __getitem__(self, index: int | slice) -> DestinationInfo | Sequence[DestinationInfo]:
-        return self._infos[index]
-
-    def __iter__(self) -> Iterator[DestinationInfo]:
-        return iter(self._infos)
-
-    def __len__(self) -> int:
-        return len(self._infos)
-
-    def __repr__(self) -> str:
-        return f"<DestinationList: {len(self)} destinations>"
 
 
 class AsyncClient:
@@ -90,8 +35,8 @@ class AsyncClient:
         See `AsyncClient.connect`, which finds them.
     transport : httpx.AsyncBaseTransport, optional
         Stands in for the network.
-    lock_ttl_unit : {"s", "ms"}
-        Unit of ``ttl`` in lock changes; the specification says seconds.
+    lock_ttl_unit : {"s", "ms"}, optional
+        Unit of ``ttl`` in lock changes, in place of what the settings say.
 
     Notes
     -----
@@ -99,7 +44,7 @@ class AsyncClient:
     """
 
     def __init__(
-        self, settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None, lock_ttl_unit: LockTtlUnit = "s"
+        self, settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None, lock_ttl_unit: LockTtlUnit | None = None
     ) -> None:
         self._session = Session(settings, transport=transport, lock_ttl_unit=lock_ttl_unit)
         self._embedded: LocalBroker | None = None
@@ -120,7 +65,7 @@ class AsyncClient:
         region: str | None = None,
         host: str | None = None,
         mq_url: str | None = None,
-        lock_ttl_unit: LockTtlUnit = "s",
+        lock_ttl_unit: LockTtlUnit | None = None,
     ) -> Self:
         """Find the settings and return a client; nothing is sent yet.
 
@@ -152,8 +97,9 @@ class AsyncClient:
             "region": region,
             "host": host,
             "mq_url": mq_url,
+            "lock_ttl_unit": lock_ttl_unit,
         }
-        return cls(resolve(profile, keywords=keywords), lock_ttl_unit=lock_ttl_unit)
+        return cls(resolve(profile, keywords=keywords))
 
     @property
     def broker(self) -> LocalBroker:
@@ -202,6 +148,71 @@ class AsyncClient:
         depths = await (await self._session.stats()).depths(await self._region(), [destination])
         return depths.get(destination)
 
+    async def doctor(
+        self,
+        destination: str | None = None,
+        *,
+        reach: bool = True,
+        probe: str | None = None,
+        consent: bool = False,
+        exchange: str | None = None,
+        large: bool = False,
+        broker_config: str | Path | None = None,
+        progress: bool = True,
+    ) -> DoctorReport:
+        """Find out what stands between this machine and the service, and, with consent, how the service behaves.
+
+        Without `probe` it reads only, in about a dozen calls: where each setting came from; the kind of the credentials and what
+        they may do (found out with Admin and Stats reads, and with calls to the broker that cannot change anything); the
+        difference of the clocks; which regions' brokers answer. It receives and publishes nothing.
+
+        With `probe` it says what it would try on that queue, and with `consent` it does: it publishes messages of its own,
+        receives them and deletes them, and puts the answers beside the switches of the local broker.
+
+        Parameters
+        ----------
+        destination : str, optional
+            Where the rights to subscribe and publish are tried; default: the first queue that the Admin API lists.
+        reach : bool
+            Whether to try each region's broker (all at once, none longer than 5 s).
+        probe : str, optional
+            A throw-away queue of your own, empty.
+        consent : bool
+            Whether to probe it; without, ``report.plan`` says what would be done.
+        exchange : str, optional
+            An exchange, to see how reading one is refused.
+        large : bool
+            Whether to upload more than 10 MB, to see how the size limit counts.
+        broker_config : path, optional
+            TOML file of a local broker whose switches the answers are put beside; default: the switches' defaults.
+        progress : bool
+            Show a bar while probing, which takes half a minute to two minutes.
+
+        Returns
+        -------
+        DoctorReport
+            ``.frame()`` has one row a check; ``.probes.frame()`` one row a probe. What cannot be found out is ``unknown``.
+
+        Raises
+        ------
+        InvalidArgument
+            When the queue to be probed is not empty or not a throw-away queue; somebody else's message that was received was
+            returned.
+        ConfigError
+            When `broker_config` is not a broker's.
+        """
+        return await examine(
+            self._session,
+            destination,
+            reach=reach,
+            probe=probe,
+            consent=consent,
+            exchange=exchange,
+            large=large,
+            broker_config=broker_config,
+            progress=progress,
+        )
+
     async def replay(
         self,
         source: Source,
@@ -248,7 +259,7 @@ class AsyncClient:
         raise TypeError("A client holds secrets and is not pickled: call connect() where it is needed.")
 
     @classmethod
-    def _connect_embedded(cls, lock_ttl_unit: LockTtlUnit) -> Self:
+    def _connect_embedded(cls, lock_ttl_unit: LockTtlUnit | None) -> Self:
         from courier_nb.embedded import embedded_broker
 
         broker = embedded_broker()

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, NoReturn, Self
 
 from courier_nb.blocking.destination import Destination
 from courier_nb.blocking.documented import documented_as
-from courier_nb.client import AsyncClient, DestinationList
+from courier_nb.client import AsyncClient
 from courier_nb.core.portal import close_with, run
-from courier_nb.core.settings import AuthKind, Settings
+from courier_nb.core.settings import AuthKind, LockTtlUnit, Settings
+from courier_nb.doctor.report import DoctorReport
+from courier_nb.flows.listing import DestinationList
 from courier_nb.flows.publish import Unknown
 from courier_nb.flows.reports import ReplayPlan, Report
 from courier_nb.flows.sources import Source
 from courier_nb.wire.admin import Region
 from courier_nb.wire.auth import Token
-from courier_nb.wire.operations import LockTtlUnit
 from courier_nb.wire.stats import Depth
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Client:
     """One environment of the service. Usable in scripts and in Jupyter cells; get one from `connect`."""
 
     def __init__(
-        self, settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None, lock_ttl_unit: LockTtlUnit = "s"
+        self, settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None, lock_ttl_unit: LockTtlUnit | None = None
     ) -> None:
         self._adopt(AsyncClient(settings, transport=transport, lock_ttl_unit=lock_ttl_unit))
 
@@ -50,7 +51,7 @@ class Client:
         region: str | None = None,
         host: str | None = None,
         mq_url: str | None = None,
-        lock_ttl_unit: LockTtlUnit = "s",
+        lock_ttl_unit: LockTtlUnit | None = None,
     ) -> Self:
         client = cls.__new__(cls)
         inner = AsyncClient.connect(
@@ -97,6 +98,30 @@ class Client:
 
     def depth(self, destination: str) -> Depth | None:
         return run(self._inner.depth, destination)
+
+    def doctor(
+        self,
+        destination: str | None = None,
+        *,
+        reach: bool = True,
+        probe: str | None = None,
+        consent: bool = False,
+        exchange: str | None = None,
+        large: bool = False,
+        broker_config: str | Path | None = None,
+        progress: bool = True,
+    ) -> DoctorReport:
+        return run(
+            self._inner.doctor,
+            destination,
+            reach=reach,
+            probe=probe,
+            consent=consent,
+            exchange=exchange,
+            large=large,
+            broker_config=broker_config,
+            progress=progress,
+        )
 
     def replay(
         self,

@@ -12,6 +12,7 @@ import click
 from courier_nb.cli.broker import broker
 from courier_nb.cli.captures import drain, publish, replay, verify
 from courier_nb.cli.demo import demo
+from courier_nb.cli.doctor import doctor
 from courier_nb.cli.looking import destinations, peek
 from courier_nb.cli.output import emit_error
 from courier_nb.core.errors import (
@@ -45,7 +46,7 @@ def cli() -> None:
     """
 
 
-for command in (broker, destinations, peek, drain, replay, verify, publish, demo):
+for command in (broker, destinations, peek, drain, replay, verify, publish, demo, doctor):
     cli.add_command(command)
 
 

@@ -59,7 +59,8 @@ class ManualClock:
 
     def advance(self, seconds: float) -> None:
         """Move both clocks forward by `seconds` and tell everyone who asked to know."""
-        self._time += seconds
-        self._monotonic += seconds
+        # whole microseconds, or many small steps would not add up
+        self._time = round(self._time + seconds, 6)
+        self._monotonic = round(self._monotonic + seconds, 6)
         for callback in self._callbacks:
             callback()

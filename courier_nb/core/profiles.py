@@ -23,6 +23,7 @@ _KEYS = (
     "region",
     "mq_url",
     "auth",
+    "lock_ttl_unit",
 )
 _SESSION = {"organization": "session.selectedOrganization.id", "environment": "session.selectedEnvironment.id"}
 

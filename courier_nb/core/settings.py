@@ -1,7 +1,8 @@
 """Where a setting comes from: keyword, then environment variable, then profile file.
 
 Names and files are those of the Anypoint CLI (v4 ``config.json``, v3 ``~/.anypoint/credentials``), plus
-``ANYPOINT_REGION``, ``ANYPOINT_MQ_URL``, ``ANYPOINT_BEARER`` and ``ANYPOINT_AUTH``, which the CLI has no use for.
+``ANYPOINT_REGION``, ``ANYPOINT_MQ_URL``, ``ANYPOINT_BEARER``, ``ANYPOINT_AUTH`` and ``ANYPOINT_MQ_LOCK_TTL_UNIT``, which the
+CLI has no use for.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NoReturn, get_args
+from typing import Any, Literal, NoReturn, get_args
 from urllib.parse import urlsplit
 
 from courier_nb.core.errors import ConfigError
 from courier_nb.core.profiles import CREDENTIALS, read_profile
 
 AuthKind = Literal["auto", "client_app", "connected_app", "user", "bearer"]
+LockTtlUnit = Literal["s", "ms"]
 Level = tuple[str, Mapping[str, str]]
 
 DEFAULT_HOST = "anypoint.mulesoft.com"
@@ -34,6 +36,7 @@ ENVIRONMENT = {
     "region": "ANYPOINT_REGION",
     "mq_url": "ANYPOINT_MQ_URL",
     "auth": "ANYPOINT_AUTH",
+    "lock_ttl_unit": "ANYPOINT_MQ_LOCK_TTL_UNIT",
 }
 """Setting name -> environment variable. ``ANYPOINT_PROFILE`` names the profile itself."""
 
@@ -67,6 +70,8 @@ class Settings:
         Base URL of accounts, Admin and Stats.
     organization, environment : str or None
         Id or name; None means that it is derived from the credential.
+    lock_ttl_unit : {"s", "ms"}
+        Unit of ``ttl`` in lock changes; the specification says seconds.
     sources : mapping of str to str
         Setting name -> where it was found.
     """
@@ -82,6 +87,7 @@ class Settings:
     username: str | None = None
     password: str | None = None
     bearer: str | None = None
+    lock_ttl_unit: LockTtlUnit = "s"
     sources: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -149,6 +155,7 @@ def resolve(
         region=values.get("region"),
         organization=values.get("organization"),
         environment=values.get("environment"),
+        lock_ttl_unit=_one_of(LockTtlUnit, "lock_ttl_unit", values.get("lock_ttl_unit", "s")),
         sources=sources,
         **{name: values[name] for name in _NEEDED[auth]},
     )
@@ -192,15 +199,21 @@ def _rank(levels: list[Level], name: str) -> int:
 def _auth_kind(levels: list[Level]) -> AuthKind:
     named = _find(levels, "auth")
     if named is not None and named[1] != "auto":
-        if named[1] not in get_args(AuthKind):
-            kinds = ", ".join(get_args(AuthKind))
-            raise ConfigError(f"auth is {named[1]!r}, expected one of {kinds}.", setting="auth", places=places("auth"))
-        return named[1]  # type: ignore[return-value]  # membership was checked against the Literal itself
+        kind: AuthKind = _one_of(AuthKind, "auth", named[1])
+        return kind
     for _, values in levels:  # the highest place that holds any credential decides which kind it is
         for name, kind in _CREDENTIAL_OF.items():
             if name in values:
                 return kind
     return "auto"
+
+
+def _one_of(words: Any, setting: str, value: str) -> Any:
+    """Return `value` if it is a word of the Literal `words`."""
+    if value not in get_args(words):
+        known = ", ".join(get_args(words))
+        raise ConfigError(f"{setting} is {value!r}, expected one of {known}.", setting=setting, places=places(setting))
+    return value
 
 
 def _broker_url(url: str) -> str:

@@ -13,13 +13,13 @@ import httpx
 from courier_nb.core import exactjson
 from courier_nb.core.errors import InvalidArgument
 from courier_nb.core.messages import ItemResult, Message
+from courier_nb.core.settings import LockTtlUnit
 from courier_nb.wire import answers, codec
 from courier_nb.wire.codec import Delivery
 from courier_nb.wire.retry import Operation
 from courier_nb.wire.sender import AFTER_UNKNOWN, SENT_AT, Sender, Tokens
 
 PayloadVisibility = Literal["full", "none", "conditional"]
-LockTtlUnit = Literal["s", "ms"]
 Lock = tuple[str, str]
 """Message id and lock id."""
 

@@ -162,7 +162,44 @@ class Sender:
             request.headers["Authorization"] = f"Bearer {token.value}"
             return await self._send(operation, request, where, poll_seconds)
 
+    async def ask(
+        self,
+        operation: Operation,
+        method: str,
+        url: str,
+        *,
+        where: str,
+        token: Bearer | None,
+        content: bytes | None = None,
+        params: dict[str, str] | None = None,
+        poll_seconds: float = 0.0,
+    ) -> httpx.Response:
+        """Make a call once and return its answer whatever its status; nothing is repeated and no token is renewed.
+
+        For finding out how the service answers. Parameters as in `call`; without a token, no Authorization header is sent.
+
+        Raises
+        ------
+        Unreachable
+        """
+        headers = {"Content-Type": "application/json"} if content is not None else {}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token.value}"
+        request = self._http.build_request(
+            method, url, content=content, params=params, headers=headers, timeout=_timeout(poll_seconds)
+        )
+        return await self._exchange(operation, request, where, poll_seconds)
+
     async def _send(self, operation: Operation, request: httpx.Request, where: str, poll_seconds: float) -> httpx.Response:
+        response = await self._exchange(operation, request, where, poll_seconds)
+        if response.is_success:
+            return response
+        refused = refusal(operation, response, where)
+        if isinstance(refused, Throttled):
+            self._brake.hold(retry.retry_after(refused) or 0.0)
+        raise refused
+
+    async def _exchange(self, operation: Operation, request: httpx.Request, where: str, poll_seconds: float) -> httpx.Response:
         await self._brake.wait()
         if self._http.is_closed:
             raise Closed("This client is closed: open a new one with connect().")
@@ -185,13 +222,8 @@ class Sender:
                 operation=operation.value,
                 sent=True,
             ) from None
-        if response.is_success:
-            response.extensions[SENT_AT] = sent_at
-            return response
-        refused = refusal(operation, response, where)
-        if isinstance(refused, Throttled):
-            self._brake.hold(retry.retry_after(refused) or 0.0)
-        raise refused
+        response.extensions[SENT_AT] = sent_at
+        return response
 
 
 @contextmanager

@@ -8,11 +8,11 @@ import anyio
 import httpx
 
 from courier_nb.core.errors import ConfigError, CourierError, Unauthorized
-from courier_nb.core.settings import Settings, check_url, places
+from courier_nb.core.settings import LockTtlUnit, Settings, check_url, places
 from courier_nb.wire import accounts
 from courier_nb.wire.admin import Admin, Region
 from courier_nb.wire.auth import TokenSource, broker_url_of
-from courier_nb.wire.operations import LockTtlUnit, Operations, Place
+from courier_nb.wire.operations import Operations, Place
 from courier_nb.wire.sender import Sender
 from courier_nb.wire.stats import Stats
 from courier_nb.wire.transport import make_http
@@ -28,17 +28,18 @@ class Session:
     settings : Settings
     transport : httpx.AsyncBaseTransport, optional
         Stands in for the network.
-    lock_ttl_unit : {"s", "ms"}
+    lock_ttl_unit : {"s", "ms"}, optional
+        Overrides that of the settings.
     """
 
     def __init__(
-        self, settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None, lock_ttl_unit: LockTtlUnit = "s"
+        self, settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None, lock_ttl_unit: LockTtlUnit | None = None
     ) -> None:
         self.settings = settings
         self._http = make_http(transport)
         self.sender = Sender(self._http)
         self.tokens = TokenSource(settings, self.sender)
-        self._lock_ttl_unit = lock_ttl_unit
+        self._lock_ttl_unit: LockTtlUnit = lock_ttl_unit or settings.lock_ttl_unit
         self.extended_locks: dict[str, float] = {}
         """Lock id -> later end (seconds since the epoch), for locks that were extended and not settled since."""
         self._finding = anyio.Lock()

@@ -43,7 +43,7 @@ OTHERS = {
     "client_secret": {"client_id": "i"},
     "bearer": {},
 }
-VALUES = {"auth": "client_app", "host": "h.test", "mq_url": "https://mq.test/api/v1"}
+VALUES = {"auth": "client_app", "host": "h.test", "mq_url": "https://mq.test/api/v1", "lock_ttl_unit": "ms"}
 
 
 @pytest.mark.parametrize("name", sorted(ENVIRONMENT))
@@ -104,6 +104,11 @@ def test_a_missing_credential_names_every_place_where_it_may_be_given(tmp_path, 
     assert caught.value.places == places(missing)
     for place in (f"connect({missing}=", ENVIRONMENT[missing], "~/.anypoint/credentials", "config.json"):
         assert place in str(caught.value)
+
+
+def test_an_unknown_unit_of_lock_changes_lists_the_known_ones(tmp_path):
+    with pytest.raises(ConfigError, match="lock_ttl_unit is 'min', expected one of s, ms"):
+        resolved(tmp_path, **APP, lock_ttl_unit="min")
 
 
 def test_an_unknown_kind_of_credential_lists_the_known_ones(tmp_path):

@@ -1,0 +1,1 @@
+"""The probes, one small function each; ``catalog`` lists them."""
