@@ -7,16 +7,19 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar
 
 import httpx
 
 from courier_nb.broker.api.app import App
 from courier_nb.broker.api.engine import MQ_PATH, Engine
+from courier_nb.broker.api.faults import Faults
 from courier_nb.broker.config.broker import BrokerConfig
 from courier_nb.broker.config.destinations import Binding, ExchangeConfig, QueueConfig
+from courier_nb.broker.inprocess import InProcessTransport
 from courier_nb.broker.server import background
 from courier_nb.broker.state.errors import Unacceptable, UnknownDestination
+from courier_nb.broker.state.looking import StoredMessage, stored
 from courier_nb.broker.state.queues import Address
 from courier_nb.broker.state.store import Store
 from courier_nb.core.clock import Clock, SystemClock
@@ -89,10 +92,14 @@ class LocalBroker:
         """
         return self._engine.settings(_ORIGIN)
 
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong on purpose; faults can be added and ended at any time."""
+        return self._engine.faults
+
     def transport(self) -> httpx.AsyncBaseTransport:
         """Return an httpx transport that reaches this broker without a socket."""
-        # httpx types the scope as dict and ours is any mutable mapping: wider is what it needs, but not what it says
-        return httpx.ASGITransport(app=cast("Any", self._app))
+        return InProcessTransport(self._app)
 
     @contextmanager
     def serving(self, host: str = "127.0.0.1", port: int = 0) -> Iterator[dict[str, str]]:
@@ -195,6 +202,10 @@ class LocalBroker:
         """Return how many messages a queue holds: ``messages`` (waiting or delayed) and ``inflight`` (locked)."""
         queue = self._do(lambda store, pk: store.queues.get(_existing(store, pk, queue_id)), environment)
         return {"messages": queue.stored - queue.locked, "inflight": queue.locked}
+
+    def messages(self, queue_id: str, *, limit: int = 100, environment: str | None = None) -> list[StoredMessage]:
+        """Return what a queue holds, oldest first, without receiving it: no delivery is spent and nothing is locked."""
+        return self._do(lambda store, pk: stored(store, _existing(store, pk, queue_id), limit), environment)
 
     def _do(self, work: Callable[[Store, int], T], environment: str | None) -> T:
         """Do something in an environment, the first by default."""

@@ -12,11 +12,14 @@ from pathlib import Path
 
 from courier_nb.broker.api.app import App
 from courier_nb.broker.api.engine import Engine
+from courier_nb.broker.api.guard import Guard
 from courier_nb.broker.config.broker import BrokerConfig
+from courier_nb.broker.status import BrokerStatus, watching
 from courier_nb.core.clock import SystemClock
 from courier_nb.core.errors import ConfigError
 
 _OPEN_FILES = 65_536
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # where one that listens everywhere can be reached
 
 
 def serve(
@@ -26,6 +29,7 @@ def serve(
     port: int = 0,
     db: str | Path | None = None,
     announce: Callable[[dict[str, str]], None],
+    watch: Callable[[BrokerStatus], None] | None = None,
 ) -> None:
     """Serve a broker until SIGINT or SIGTERM, then answer what is being asked, close the store and return.
 
@@ -40,6 +44,8 @@ def serve(
         SQLite file that keeps everything; None keeps it in memory.
     announce : callable
         Called with the settings a client needs (see `LocalBroker.settings`), once requests are answered.
+    watch : callable, optional
+        Called with a `BrokerStatus` once a second, from another thread.
 
     Raises
     ------
@@ -52,9 +58,9 @@ def serve(
     try:
         engine.committer.start()
         _allow_many_connections()
-        with listening(host, port) as listener:
+        with listening(host, port) as listener, watching(engine, watch):
             settings = engine.settings(origin(listener))
-            HttpServer(App(engine), started=lambda: announce(settings)).run(sockets=[listener])
+            HttpServer(_door(engine, host, listener), started=lambda: announce(settings)).run(sockets=[listener])
     finally:
         engine.committer.close()
 
@@ -66,7 +72,7 @@ def background(engine: Engine, host: str, port: int) -> Iterator[str]:
 
     with listening(host, port) as listener:
         started = threading.Event()
-        server = HttpServer(App(engine), started.set)
+        server = HttpServer(_door(engine, host, listener), started.set)
 
         def run() -> None:
             try:
@@ -104,9 +110,14 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def origin(listener: socket.socket) -> str:
-    """Return the URL of a listening socket without a path."""
+    """Return a URL of a listening socket that works on this machine, without a path."""
     host, port, *_ = listener.getsockname()
+    host = _LOOPBACK.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _door(engine: Engine, host: str, listener: socket.socket) -> App:
+    return App(engine, Guard(host, listener.getsockname()[0], engine.config.allowed_hosts))
 
 
 def _allow_many_connections() -> None:

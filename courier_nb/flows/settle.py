@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from courier_nb.core.errors import BadAnswer, CourierError, LockLost, Throttled, TooLarge, Unavailable, Unreachable
+from courier_nb.core.errors import CourierError, LockLost, Throttled, TooLarge, Unavailable
 from courier_nb.core.messages import ItemResult, Message, Outcome
 from courier_nb.core.progress import Counter
 from courier_nb.flows.reports import Report, Tally
@@ -119,10 +119,10 @@ async def settle_batch(
         if len(batch) == 1:
             return [Outcome(batch[0].message_id, destination, "lost_lock", error.reason or str(error))]
         return await _one_by_one(operations, verb, destination, batch, lock_ms)
-    except (Unreachable, BadAnswer, Throttled, Unavailable, TooLarge) as error:
+    except CourierError as error:
         is_unknown = error.after_unknown or failure_point(error) is FailurePoint.UNKNOWN
         kind: Literal["unknown", "refused"] = "unknown" if is_unknown else "refused"
-        if kind == "refused" and isinstance(error, Unreachable):
+        if kind == "refused" and not isinstance(error, Throttled | Unavailable | TooLarge):
             raise
         return [Outcome(row.message_id, destination, kind, str(error)) for row in batch]
     return [

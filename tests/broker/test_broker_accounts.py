@@ -7,7 +7,7 @@ import base64
 import httpx
 import pytest
 
-from courier_nb.broker import BrokerConfig, LocalBroker
+from courier_nb.broker import SCOPES, BrokerConfig, ConnectedApp, LocalBroker, QueueConfig
 from courier_nb.broker.api.tokens import LIFETIME_SECONDS
 
 pytestmark = pytest.mark.anyio
@@ -85,6 +85,10 @@ async def test_wrong_credentials_are_answered_in_plain_text(broker, client, path
         {"data": {"grant_type": "client_credentials"}, "headers": {"Authorization": "Basic !!!"}},
         {"data": {"grant_type": "client_credentials"}, "headers": {"Authorization": "Basic /w=="}},
         {"content": b"x" * 100_000},
+        {
+            "content": rb'{"client_id": "\ud800", "client_secret": "\ud800", "grant_type": "client_credentials"}',
+            "headers": {"Content-Type": "application/json"},
+        },
     ],
 )
 async def test_garbage_is_refused_without_a_failure(client, path, request_parts):
@@ -174,3 +178,60 @@ async def test_me_and_the_environments_lead_to_the_ids(broker, client):
     }
     assert (await client.get(path.format("other"), headers=headers)).status_code == 403
     assert (await client.get("/accounts/api/other", headers=headers)).status_code == 404
+
+
+async def test_an_organization_shows_itself_with_its_environments(broker, client):
+    settings = broker.settings
+    path = f"/accounts/api/organizations/{settings['organization']}"
+    assert (await client.get(path)).status_code == 401
+    token = (await ask(client, CONNECTED_APP[0], settings)).json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    organization = (await client.get(path, headers=headers)).json()
+    listed = (await client.get(f"{path}/environments", headers=headers)).json()["data"]
+    assert organization == {"id": settings["organization"], "name": "Local", "environments": listed}
+    me = (await client.get("/accounts/api/me", headers=headers)).json()["user"]
+    assert me["organization"] == {"id": organization["id"], "name": organization["name"]}
+    environment = await client.get(f"{path}/environments/{settings['environment']}", headers=headers)
+    assert environment.json() == listed[0]
+    assert (await client.get(f"{path}/environments/other", headers=headers)).status_code == 404
+
+
+ITEM = [{"messageId": "m", "lockId": "l"}]
+OPERATIONS = [
+    ("GET", "messages?pollingTime=0", None, "subscribe:destinations"),
+    ("PUT", "messages", [{"headers": {"messageId": "m"}, "body": ""}], "publish:destinations"),
+    ("DELETE", "messages", ITEM, "subscribe:destinations"),
+    ("PATCH", "messages/locks", [ITEM[0] | {"ttl": 1}], "publish:destinations"),
+    ("DELETE", "messages/locks", ITEM, "subscribe:destinations"),
+    ("PUT", "messages/m", {"body": ""}, "publish:destinations"),
+    ("DELETE", "messages/m", {"lockId": "l"}, "subscribe:destinations"),
+    ("PATCH", "messages/m/locks/l", {"ttl": 1}, "publish:destinations"),
+    ("DELETE", "messages/m/locks/l", None, "subscribe:destinations"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "value", "scope"), OPERATIONS)
+async def test_a_connected_app_needs_the_scope_of_each_operation_of_the_broker(clock, method, path, value, scope):
+    apps = [ConnectedApp("none", "a secret", ()), *(ConnectedApp(name, "a secret", (name,)) for name in SCOPES)]
+    with LocalBroker(BrokerConfig(queues=(QueueConfig("q"),), connected_apps=tuple(apps)), clock=clock) as broker:
+        settings = broker.settings
+        place = f"organizations/{settings['organization']}/environments/{settings['environment']}/destinations/q"
+        async with httpx.AsyncClient(transport=broker.transport(), base_url=broker.platform_url) as client:
+            for app in apps:
+                credentials = {"client_id": app.client_id, "client_secret": "a secret"}
+                token = (await ask(client, CONNECTED_APP[0], settings | credentials)).json()["access_token"]
+                headers = {"Authorization": f"Bearer {token}"}
+                answer = await client.request(method, f"{settings['url']}/{place}/{path}", json=value, headers=headers)
+                if app.client_id == scope:
+                    assert answer.status_code in (200, 201, 204, 400), "400: there is no such lock"
+                else:
+                    assert (answer.status_code, answer.json()["status"]) == (403, "failure")
+
+
+@pytest.mark.parametrize("name", ["%ED%A0%80", "%FF"])
+async def test_a_destination_whose_name_is_no_text_is_a_bad_request(broker, client, name):
+    settings = broker.settings
+    token = (await ask(client, CLIENT_APP[0], settings)).json()["access_token"]
+    place = f"organizations/{settings['organization']}/environments/{settings['environment']}/destinations/{name}"
+    answer = await client.get(f"{settings['url']}/{place}/messages", headers={"Authorization": f"Bearer {token}"})
+    assert (answer.status_code, answer.json()["status"]) == (400, "failure")

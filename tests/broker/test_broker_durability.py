@@ -197,6 +197,8 @@ async def test_a_failing_database_is_answered_with_503_and_keeps_nothing(db, ope
         (store.ACK_LATE, "message USING INTEGER PRIMARY KEY (rowid=?)"),
         (store.LOCKED, "message USING INTEGER PRIMARY KEY (rowid=?)"),
         (store.EXTEND, "message USING INTEGER PRIMARY KEY (rowid=?)"),
+        (store.GIVE_BACK, "message USING INTEGER PRIMARY KEY (rowid=?)"),
+        (store.NEXT_EXPIRY, "message USING COVERING INDEX message_expiry (expires_at>?)"),
         (store.NEXT_VISIBLE, "message USING COVERING INDEX message_visible (heap=? AND visible_at>?)"),
         (groups.READY, "message_group USING INDEX message_group_ready (heap=? AND ready_at<?)"),
         (groups.RUN, "message USING INDEX message_member (member=?)"),
@@ -204,7 +206,8 @@ async def test_a_failing_database_is_answered_with_503_and_keeps_nothing(db, ope
         (returning.RETURN, "message USING INTEGER PRIMARY KEY (rowid=?)"),
         (sweeping.LOST_LOCKS, "message USING INDEX message_locked (visible_at<?)"),
         (sweeping.EXPIRED, "message USING INDEX message_expiry (expires_at<?)"),
-        (sweeping.DISCARDED, "message USING INDEX message_visible (heap=?)"),
+        (sweeping.DISCARDED, "message USING COVERING INDEX message_visible (heap=?)"),
+        (sweeping.ABANDONED, "message_group USING COVERING INDEX sqlite_autoindex_message_group_1 (heap=?)"),
         (sweeping.FORGOTTEN, "repeated USING COVERING INDEX repeated_until (until<?)"),
     ],
 )

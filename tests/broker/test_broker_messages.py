@@ -228,7 +228,6 @@ async def test_garbage_for_a_batch_is_answered_with_400(api, broker, content, me
         {"messageId": "m", "lockId": None},
         {"messageId": "m", "lockId": ""},
         {"messageId": "", "lockId": "l"},
-        {"messageId": "m", "lockId": "l" * 2000},
     ],
 )
 @pytest.mark.parametrize(("method", "parts"), [("DELETE", ()), ("PATCH", ("locks",)), ("DELETE", ("locks",))])
@@ -238,6 +237,14 @@ async def test_one_malformed_item_refuses_the_whole_batch(api, locks, item, meth
     answer = await api.call(method, api.path("q", *parts), [*locks(message, ttl=10), item])
     assert answer.status_code == 400
     assert (await api.ack("q", message)).status_code == 200
+
+
+async def test_a_lock_of_any_length_that_is_none_of_ours_fails_alone(api, locks):
+    await api.publish("q", "a")
+    (message,) = await api.receive("q")
+    foreign = {"messageId": "m", "lockId": "l" * 20_000}
+    answer = await api.call("DELETE", api.path("q"), [foreign, *locks(message)])
+    assert [item["status"] for item in answer.json()] == ["failure", "successful"]
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ async def test_a_reader_that_disconnects_while_waiting_leaves_nothing_locked(bro
         async with open_api(broker) as api:
             _, writer = await asyncio.open_connection(address.host, address.port)
             path = f"{httpx.URL(api.path('q')).path}?pollingTime=20000"
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.token}\r\n\r\n".encode())
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: {address.host}\r\nAuthorization: Bearer {api.token}\r\n\r\n".encode())
             await writer.drain()
             await polling()
             writer.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from courier_nb.broker.api.credentials import Credentials, client_credentials, user_login
 from courier_nb.broker.api.engine import Engine
 from courier_nb.broker.api.tokens import LIFETIME_SECONDS, Principal, client_app, everybody, same
@@ -30,8 +32,12 @@ class Accounts:
                 return await self._login(request)
             case "GET", [b"api", b"me"]:
                 return self._me(request)
+            case "GET", [b"api", b"organizations", organization]:
+                return self._organization(request, decode_segment(organization))
             case "GET", [b"api", b"organizations", organization, b"environments"]:
                 return self._environments(request, decode_segment(organization))
+            case "GET", [b"api", b"organizations", organization, b"environments", environment]:
+                return self._environment(request, decode_segment(organization), decode_segment(environment))
         raise Refusal(404, "Not found")
 
     async def authorize(self, request: Request) -> Response:
@@ -88,7 +94,7 @@ class Accounts:
         principal = self._asker(request)
         if principal is None:
             return UNAUTHORIZED
-        organization = {"id": self._engine.identity.organization, "name": _ORGANIZATION_NAME}
+        organization = self._organization_entity()
         user = {
             "id": principal.name,
             "username": principal.name,
@@ -97,14 +103,38 @@ class Accounts:
         }
         return json_response({"user": user})
 
+    def _organization(self, request: Request, organization: str) -> Response:
+        principal = self._asker(request)
+        if principal is None:
+            return UNAUTHORIZED
+        return json_response({**self._organization_entity(), "environments": self._entered(principal, organization)})
+
     def _environments(self, request: Request, organization: str) -> Response:
         principal = self._asker(request)
         if principal is None:
             return UNAUTHORIZED
+        environments = self._entered(principal, organization)
+        key = self._engine.config.switches.environments_key
+        return json_response({key: environments, "total": len(environments)})
+
+    def _environment(self, request: Request, organization: str, environment: str) -> Response:
+        principal = self._asker(request)
+        if principal is None:
+            return UNAUTHORIZED
+        for entity in self._entered(principal, organization):
+            if entity["id"] == environment:
+                return json_response(entity)
+        raise Refusal(404, "Environment not found")
+
+    def _organization_entity(self) -> dict[str, str]:
+        return {"id": self._engine.identity.organization, "name": _ORGANIZATION_NAME}
+
+    def _entered(self, principal: Principal, organization: str) -> list[dict[str, Any]]:
+        """Return the environments of an organization that somebody may enter."""
         identity = self._engine.identity
         if organization != identity.organization:
             raise Refusal(403, "Forbidden")
-        environments = [
+        return [
             {
                 "id": environment.id,
                 "name": environment.name,
@@ -115,8 +145,6 @@ class Accounts:
             for environment in identity.environments
             if principal.may_enter(environment.pk)
         ]
-        key = self._engine.config.switches.environments_key
-        return json_response({key: environments, "total": len(environments)})
 
     def _asker(self, request: Request) -> Principal | None:
         """Return who asks; a client app's token is for the broker only."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Awaitable, Callable
+from functools import partial
 
 from courier_nb.broker.api.accounts import UNAUTHORIZED, Accounts
-from courier_nb.broker.api.admin import Admin
-from courier_nb.broker.api.ask import Ask
 from courier_nb.broker.api.courier import Courier
 from courier_nb.broker.api.engine import Engine
+from courier_nb.broker.api.faultlist import FaultList
+from courier_nb.broker.api.guard import Guard
+from courier_nb.broker.api.platform import Platform
 from courier_nb.broker.api.polls import Polls
-from courier_nb.broker.api.stats import Stats
+from courier_nb.broker.api.striking import Answering, CutShort, Striking
 from courier_nb.broker.api.tokens import Principal, everybody
 from courier_nb.broker.api.web import (
     Disconnected,
@@ -22,26 +23,33 @@ from courier_nb.broker.api.web import (
     Response,
     Scope,
     Send,
-    decode_segment,
-    json_response,
+    refused,
 )
 from courier_nb.broker.state.committer import StoreFailed
 from courier_nb.core.errors import Closed
 
 _log = logging.getLogger("courier_nb.broker")
 
-_PlatformHandler = Callable[[Ask], Awaitable[Response]]
-
 
 class App:
-    """One door to a broker: an ASGI application for a server or for the in-process transport."""
+    """One door to a broker: an ASGI application for a server or for the in-process transport.
 
-    def __init__(self, engine: Engine) -> None:
+    Parameters
+    ----------
+    engine : Engine
+    guard : Guard, optional
+        Who keeps web pages out; a door inside the process needs none.
+    """
+
+    def __init__(self, engine: Engine, guard: Guard | None = None) -> None:
         self._engine = engine
+        self._guard = guard
         self.polls = Polls(engine.committer)
+        self._striking = Striking(engine, self.polls)
+        self._faults = FaultList(engine)
         self._accounts = Accounts(engine)
-        self._courier = Courier(engine, self.polls)
-        self._platform: dict[bytes, _PlatformHandler] = {b"admin": Admin(engine).answer, b"stats": Stats(engine).answer}
+        self._courier = Courier(engine, self.polls, self._striking)
+        self._platform = Platform(engine)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -49,61 +57,54 @@ class App:
         request = Request(scope, receive)
         try:
             response = await self._answer(request)
+            if isinstance(response, CutShort):
+                await response.cut(scope, receive, send)
+            else:
+                await response.send(send)
         except Disconnected:
             return
-        await response.send(send)
 
     async def _answer(self, request: Request) -> Response:
         try:
+            if self._guard is not None:
+                self._guard.check(request.scope)
             return await self._dispatch(request)
         except Refusal as refusal:
-            return _refused(request, refusal)
+            return refused(request, refusal)
         except (StoreFailed, Closed) as error:
             _log.error("The broker's database did not do its work: %s", error)
-            return _refused(request, Refusal(503, "Service unavailable"))
+            return refused(request, Refusal(503, "Service unavailable"))
         except Disconnected:
             raise
         except Exception as error:  # noqa: BLE001  # the last door: the client gets an answer, and no details
             # only where it happened: the error's own text may hold message content
             where = "".join(traceback.format_tb(error.__traceback__))
             _log.error("The broker failed with %s:\n%s", type(error).__name__, where)
-            return _refused(request, Refusal(500, "Internal server error"))
+            return refused(request, Refusal(500, "Internal server error"))
 
     async def _dispatch(self, request: Request) -> Response:
         match request.segments:
             case [b"api", b"v1", b"authorize"]:
                 if request.method != "POST":
                     raise Refusal(405, "Use POST.", allow=["POST"])
-                return await self._accounts.authorize(request)
+                return await self._under_faults("authorize", request, partial(self._accounts.authorize, request))
             case [b"api", b"v1", *_]:
                 principal = self._principal(request)
                 return UNAUTHORIZED if principal is None else await self._courier.answer(request, principal)
             case [b"accounts", *_]:
-                return await self._accounts.answer(request)
-            case [b"mq", api, b"api", b"v1", b"organizations", org, b"environments", env, *path] if api in self._platform:
-                return await self._ask_platform(request, self._platform[api], org, env, path)
+                return await self._under_faults("accounts", request, partial(self._accounts.answer, request))
+            case [b"courier-nb", b"faults"]:
+                return await self._faults.answer(request)
+            case [b"mq", *_]:
+                return await self._platform.answer(request, self._under_faults)
         raise Refusal(404, "Not found")
 
-    async def _ask_platform(
-        self, request: Request, handler: _PlatformHandler, org: bytes, env: bytes, path: list[bytes]
-    ) -> Response:
-        principal = self._engine.tokens.find(request.header(b"authorization"))
-        if principal is None or principal.kind == "client_app":  # whose tokens are for the broker only
-            return UNAUTHORIZED
-        environment = self._engine.environment(decode_segment(org), decode_segment(env))
-        if environment is None or not principal.may_enter(environment.pk):
-            raise Refusal(403, "forbidden")
-        return await handler(Ask(request, principal, environment, path))
+    async def _under_faults(self, operation: str, request: Request, answering: Answering) -> Response:
+        strike = self._engine.faults.strike(operation)
+        return await answering() if strike is None else await self._striking.answer(strike, request, answering)
 
     def _principal(self, request: Request) -> Principal | None:
         authorization = request.header(b"authorization")
         if not authorization and self._engine.config.switches.anonymous == "allow":
             return everybody("connected_app", "anonymous")
         return self._engine.tokens.find(authorization)
-
-
-def _refused(request: Request, refusal: Refusal) -> Response:
-    headers = ((b"allow", ", ".join(refusal.allow).encode("ascii")),) if refusal.allow else ()
-    if request.segments[:2] == [b"api", b"v1"]:
-        return json_response({"status": "failure", "statusMessage": refusal.reason}, refusal.status, headers)
-    return json_response({"status": refusal.status, "message": refusal.reason}, refusal.status, headers)

@@ -1,39 +1,53 @@
-"""A request to the Admin or Stats API whose token and environment have been checked."""
+"""A request to the Admin or Stats API whose token, environment and scope have been checked."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from courier_nb.broker.api.tokens import Principal
-from courier_nb.broker.api.web import Refusal, Request
+from courier_nb.broker.api.web import Request
+from courier_nb.broker.state.errors import UnknownDestination
 from courier_nb.broker.state.identity import Environment
+from courier_nb.broker.state.queues import Address
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What is asked, by whom, of which environment.
+    """What is asked.
 
     Attributes
     ----------
     request : Request
-    principal : Principal
-    environment : Environment
-    path : list of bytes
-        What follows the environment's id, still percent-encoded.
+    environments : tuple of Environment
+        The one that the path names; all that the asker may enter if it names none.
+    named : mapping
+        What the path names besides.
+    is_here : bool
+        Whether the region in the path, if there is one, is this broker's.
     """
 
     request: Request
-    principal: Principal
-    environment: Environment
-    path: list[bytes]
+    environments: tuple[Environment, ...]
+    named: Mapping[str, str]
+    is_here: bool
 
-    def need(self, *scopes: str) -> None:
-        """Refuse whoever has none of these scopes.
+    @property
+    def environment(self) -> Environment:
+        """The environment that the path names."""
+        return self.environments[0]
+
+    def address(self, kind: str) -> Address:
+        """Return where the queue or exchange of the path is.
+
+        Parameters
+        ----------
+        kind : {"queue", "exchange"}
 
         Raises
         ------
-        Refusal
-            403.
+        UnknownDestination
+            When it is in another region.
         """
-        if not self.principal.scopes.intersection(scopes):
-            raise Refusal(403, "forbidden")
+        if not self.is_here:
+            raise UnknownDestination(kind, self.named[kind])
+        return Address(self.environment.pk, self.named[kind])

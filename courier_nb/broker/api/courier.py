@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from courier_nb.broker.api.engine import Engine
@@ -10,14 +12,17 @@ from courier_nb.broker.api.polls import Polls
 from courier_nb.broker.api.publishing import Publishing
 from courier_nb.broker.api.receiving import Receiving
 from courier_nb.broker.api.settling import Settling
+from courier_nb.broker.api.striking import Striking
 from courier_nb.broker.api.target import Target
 from courier_nb.broker.api.tokens import Principal
-from courier_nb.broker.api.web import Refusal, Request, Response, decode_segment
+from courier_nb.broker.api.web import Refusal, Request, Response, decode_name, decode_segment
 from courier_nb.broker.config.access import PUBLISH, SUBSCRIBE
 from courier_nb.broker.state.errors import NotAQueue, Unacceptable, UnknownDestination
 from courier_nb.broker.state.queues import Address
 
 _Handler = Callable[[Request, Target], Awaitable[Response]]
+
+_WITHOUT_BODY = ("receive", "nack")
 
 
 class Operation(NamedTuple):
@@ -39,8 +44,9 @@ class Operation(NamedTuple):
 class Courier:
     """Answers the broker API."""
 
-    def __init__(self, engine: Engine, polls: Polls) -> None:
+    def __init__(self, engine: Engine, polls: Polls, striking: Striking) -> None:
         self._engine = engine
+        self._striking = striking
         receiving, publishing, settling = Receiving(engine, polls), Publishing(engine), Settling(engine)
         self._on_messages = {
             "GET": Operation("receive", SUBSCRIBE, receiving.receive),
@@ -76,10 +82,20 @@ class Courier:
                 raise Refusal(404, "Resource not found")
         if environment is None or not principal.may_enter(environment.pk):
             raise Refusal(403, "Forbidden")
-        operation, target = self._route(request.method, Address(environment.pk, decode_segment(destination)), rest)
+        operation, target = self._route(request.method, Address(environment.pk, decode_name(destination)), rest)
         if operation.scope not in principal.scopes:
             raise Refusal(403, "Forbidden")
         self._engine.meter.add(environment.pk, requests=1)
+        await self._engine.limits.admit_message_call(target.at)
+        strike = self._engine.faults.strike(operation.name, target.at.id)
+        if strike is None:
+            return await self._do(operation, request, target)
+        struck = replace(target, strike=strike)
+        return await self._striking.answer(strike, request, partial(self._do, operation, request, struck))
+
+    async def _do(self, operation: Operation, request: Request, target: Target) -> Response:
+        if operation.name not in _WITHOUT_BODY:
+            _check_content_type(request)
         try:
             return await operation.handler(request, target)
         except UnknownDestination:
@@ -104,3 +120,10 @@ class Courier:
         if method not in operations:
             raise Refusal(405, f"{method} is not possible here: use {' or '.join(operations)}.", allow=tuple(operations))
         return operations[method], target
+
+
+def _check_content_type(request: Request) -> None:
+    """Refuse what says of itself that it is not JSON."""
+    media_type = request.header(b"content-type").partition(";")[0].strip().lower()
+    if media_type and media_type != "application/json" and not media_type.endswith("+json"):
+        raise Refusal(400, "The content type must be application/json.")

@@ -6,7 +6,7 @@ import base64
 import binascii
 from dataclasses import dataclass
 from email.parser import BytesParser
-from email.policy import HTTP
+from email.policy import compat32
 from urllib.parse import parse_qsl
 
 from courier_nb.broker.api.incoming import read_object
@@ -53,11 +53,14 @@ async def _fields(request: Request) -> dict[str, str]:
 def _multipart(content_type: str, content: bytes) -> dict[str, str]:
     head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1")
     fields = {}
-    for part in BytesParser(policy=HTTP).parsebytes(head + content).walk():
-        name = part.get_param("name", header="content-disposition")
-        payload = part.get_payload(decode=True)
-        if isinstance(name, str) and isinstance(payload, bytes):
-            fields[name] = payload.decode("utf-8", "replace").strip("\r\n")
+    try:
+        for part in BytesParser(policy=compat32).parsebytes(head + content).walk():
+            name = part.get_param("name", header="content-disposition")
+            payload = part.get_payload(decode=True)
+            if isinstance(name, str) and isinstance(payload, bytes):
+                fields[name] = payload.decode("utf-8", "replace").strip("\r\n")
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):  # the parser is not ready for every oddity
+        raise Refusal(400, "The form is malformed.") from None
     return fields
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from courier_nb.broker.api.faults import Faults
+from courier_nb.broker.api.limits import Limits
 from courier_nb.broker.api.tokens import Tokens
 from courier_nb.broker.config.broker import BrokerConfig
 from courier_nb.broker.state.committer import Committer
@@ -30,6 +32,8 @@ class Engine:
     committer : Committer
     tokens : Tokens
     meter : Meter
+    faults : Faults
+    limits : Limits
     """
 
     def __init__(self, config: BrokerConfig, db: Path | None, clock: Clock) -> None:
@@ -37,7 +41,9 @@ class Engine:
         self.clock = clock
         self.committer = Committer(self._open_store, clock)
         self.tokens = Tokens(clock)
-        self.meter = Meter()
+        self.meter = Meter(clock)
+        self.faults = Faults(config.faults)
+        self.limits = Limits(clock, self.committer, config.switches)
         self._db = db
         self._identity: Identity | None = None
         self._by_id: dict[str, Environment] = {}

@@ -16,7 +16,6 @@ from courier_nb.core.messages import RECEIPT_HEADERS
 MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_REQUEST_BYTES = 100_000_000
 MAX_BATCH = 10
-_MAX_LOCK_ID = 1024
 _MAX_ID = 256
 
 
@@ -69,6 +68,8 @@ def read_message(item: dict[str, Any], switches: Switches, path_id: str | None =
     group = headers.get("messageGroupId")
     if group is not None:
         _check_text(group, "messageGroupId", MAX_GROUP)
+        if not all("!" <= character <= "~" for character in group):
+            raise Refusal(400, "messageGroupId must consist of ASCII letters, digits and punctuation.")
     if switches.odd_property_values == "refuse":
         _check_properties(properties)
     ttl_ms = _milliseconds(headers, "ttl", 1, None)
@@ -99,8 +100,9 @@ def id_fragment(message_id: object) -> bytes:
 def lock_text(item: dict[str, Any]) -> str:
     """Return the lock id of an item."""
     text = item.get("lockId")
-    _check_text(text, "lockId", _MAX_LOCK_ID)
-    return str(text)
+    if not isinstance(text, str) or not text:
+        raise Refusal(400, "lockId must be a string that is not empty.")
+    return text
 
 
 def item_lock(item: dict[str, Any]) -> Lock | None:

@@ -26,9 +26,10 @@ def deliveries_json(deliveries: Iterable[Delivery], hidden_body: str) -> bytes:
     return b"[%s]" % b",".join(_delivery(delivery, hidden) for delivery in deliveries)
 
 
-def results(ids: Sequence[bytes], done: Sequence[bool], success: str) -> Response:
+def results(ids: Sequence[bytes], done: Sequence[bool], success: str, failure: str) -> Response:
     """Return the answer to a batch that was published."""
-    return Response(200, b"[%s]" % b",".join(result_json(n, ok, success) for n, ok in zip(ids, done, strict=True)))
+    items = (result_json(name, ok, success if ok else failure) for name, ok in zip(ids, done, strict=True))
+    return Response(200, b"[%s]" % b",".join(items))
 
 
 def result_json(message_id: bytes, ok: bool, text: str, lock: str | None = None) -> bytes:

@@ -35,7 +35,7 @@ class Polls:
             return []
         future = self._committer.submit(work, undo=undo)
         self._waiting.add(future)
-        gone = asyncio.ensure_future(_disconnected(receive))
+        gone = asyncio.ensure_future(disconnected(receive))
         either: set[asyncio.Future[Any]] = {future, gone}
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -64,6 +64,7 @@ class Polls:
                 self._committer.leave(lambda store: undo(store, deliveries))
 
 
-async def _disconnected(receive: Receive) -> None:
+async def disconnected(receive: Receive) -> None:
+    """Wait until the client has gone away."""
     while (await receive())["type"] != "http.disconnect":
         pass

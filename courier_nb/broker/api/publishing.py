@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import compress
+
 from courier_nb.broker.api import incoming, outgoing
 from courier_nb.broker.api.engine import Engine
 from courier_nb.broker.api.incoming import MAX_BODY_BYTES, MAX_REQUEST_BYTES
@@ -29,8 +31,10 @@ class Publishing:
         too_large = self._too_large(messages)
         if any(too_large):
             return Response(413, _refused_batch(messages, too_large))
-        await self._store(target, messages)
-        return outgoing.results([message.id for message in messages], [True] * len(messages), outgoing.SENT)
+        failing = target.strike.failing(len(messages))
+        done = [number not in failing for number in range(len(messages))]
+        await self._store(target, list(compress(messages, done)))
+        return outgoing.results([message.id for message in messages], done, outgoing.SENT, target.strike.item_text)
 
     async def publish(self, request: Request, target: Target) -> Response:
         """Store one message, whose id is in the path."""

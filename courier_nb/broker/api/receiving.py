@@ -37,10 +37,11 @@ class Receiving:
         query = request.query()
         self._check_known(query)
         poll_ms = self._poll_ms(query)
+        limit = target.strike.at_most(whole_number(query, "batchSize", 1, incoming.MAX_BATCH, 1) or 1)
         work = partial(
-            Store.receive,
+            _receive_and_copy if target.strike.duplicates else Store.receive,
             at=target.at,
-            limit=whole_number(query, "batchSize", 1, incoming.MAX_BATCH, 1) or 1,
+            limit=limit,
             lock_ttl_ms=self._lock_ttl_ms(query),
             show_up_to=_SHOW_UP_TO[one_word(query, "payloadVisibility", ("full", "none", "conditional"))],
         )
@@ -49,14 +50,13 @@ class Receiving:
             store.give_back(target.at, deliveries)
 
         deliveries = await self._polls.take(work, give_back)
-        if not deliveries and poll_ms:
+        if not deliveries and poll_ms and limit:
             deadline = self._engine.clock.monotonic() + poll_ms / 1_000
             waiting = partial(_or_wait, work=work, at=target.at, deadline=deadline)
             deliveries = await self._polls.wait(waiting, give_back, request.receive)
         if not deliveries:
             return Response(204)
-        size = sum(len(delivery.body) for delivery in deliveries if delivery.body is not None)
-        self._engine.meter.add(target.at.environment, receipts=len(deliveries), size=size)
+        self._engine.meter.add_received(target.at.environment, [delivery.size for delivery in deliveries])
         return Response(200, outgoing.deliveries_json(deliveries, self._switches.hidden_body))
 
     def _check_known(self, query: dict[str, str]) -> None:
@@ -74,6 +74,13 @@ class Receiving:
         default = _DEFAULT_LOCK_MS if self._switches.receive_lock_default == "2m" else None
         lock_ms = whole_number(query, "lockTtl", 0, longest, default)
         return default if lock_ms == 0 and self._switches.zero_lock == "default" else lock_ms
+
+
+def _receive_and_copy(store: Store, *, at: Address, limit: int, lock_ttl_ms: int | None, show_up_to: int) -> list[Delivery]:
+    deliveries = store.receive(at, limit=limit, lock_ttl_ms=lock_ttl_ms, show_up_to=show_up_to)
+    for delivery in deliveries:
+        store.copy(at, delivery)
+    return deliveries
 
 
 def _or_wait(

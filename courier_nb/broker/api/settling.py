@@ -36,10 +36,11 @@ class Settling:
     async def extend_batch(self, request: Request, target: Target) -> Response:
         """``PATCH …/messages/locks``: change up to ten locks."""
         items = incoming.read_batch(await request.body(MAX_REQUEST_BYTES))
-        changes = [(incoming.item_lock(item), self._ttl_ms(item)) for item in items]
+        times_ms = [self._ttl_ms(item) for item in items]
+        changes = list(zip(_locks(items, target), times_ms, strict=True))
         done = await self._committer.submit(lambda store: store.change_locks(target.at, changes))
-        self._check_any(items, done)
-        return _array(_items(items, done, outgoing.LOCK_CHANGED, show_locks=True))
+        self._check_any(items, done, target)
+        return _array(_items(items, done, outgoing.LOCK_CHANGED, target, show_locks=True))
 
     async def ack(self, request: Request, target: Target) -> Response:
         """``DELETE …/messages/{messageId}``: delete a message."""
@@ -61,11 +62,12 @@ class Settling:
 
     async def _settle_batch(self, request: Request, target: Target, operation: _Settle, success: str) -> Response:
         items = incoming.read_batch(await request.body(MAX_REQUEST_BYTES))
-        locks = [incoming.item_lock(item) for item in items]
+        locks = _locks(items, target)
         done = await self._committer.submit(lambda store: operation(store, target.at, locks))
-        self._check_any(items, done)
-        results = _items(items, done, success)
-        if self._switches.batch_settle_result == "object":  # one for all: the first that failed, if any did
+        self._check_any(items, done, target)
+        results = _items(items, done, success, target)
+        if self._switches.batch_settle_result == "object" or target.strike.answers_with_object:
+            # one for all: the first that failed, if any did
             return Response(200, results[done.index(False) if False in done else 0])
         return _array(results)
 
@@ -77,20 +79,31 @@ class Settling:
             raise Refusal(400, outgoing.expired_text(lock_text))
         return Response(200, outgoing.result_json(message_id, True, success))
 
-    def _check_any(self, items: list[dict[str, object]], done: list[bool]) -> None:
+    def _check_any(self, items: list[dict[str, object]], done: list[bool], target: Target) -> None:
         """Refuse a batch in which nothing succeeded, if that is what the service does; nothing has been changed then."""
-        if self._switches.bad_settle_batch == "refuse" and not any(done):
+        if self._switches.bad_settle_batch == "refuse" and not any(done) and not target.strike.failing(len(items)):
             raise Refusal(400, outgoing.expired_text(str(items[0]["lockId"])))
 
     def _ttl_ms(self, item: dict[str, object]) -> int:
         return incoming.lock_ttl_ms(item, self._switches.lock_ttl_unit, MAX_LOCK_TTL_MS)
 
 
-def _items(items: list[dict[str, object]], done: list[bool], success: str, *, show_locks: bool = False) -> list[bytes]:
+def _locks(items: list[dict[str, object]], target: Target) -> list[Lock | None]:
+    """Return the locks that items name; an item that is to fail has none that is good for anything."""
+    locks = [incoming.item_lock(item) for item in items]
+    failing = target.strike.failing(len(items))
+    return [None if number in failing else lock for number, lock in enumerate(locks)]
+
+
+def _items(
+    items: list[dict[str, object]], done: list[bool], success: str, target: Target, *, show_locks: bool = False
+) -> list[bytes]:
     results = []
-    for item, ok in zip(items, done, strict=True):
+    failing = target.strike.failing(len(items))
+    for number, (item, ok) in enumerate(zip(items, done, strict=True)):
         lock = str(item["lockId"])
-        text = success if ok else outgoing.expired_text(lock)
+        failure = target.strike.item_text if number in failing else outgoing.expired_text(lock)
+        text = success if ok else failure
         results.append(outgoing.result_json(incoming.id_fragment(item["messageId"]), ok, text, lock if show_locks else None))
     return results
 

@@ -103,6 +103,11 @@ class Tokens:
         with self._lock:
             self._by_digest.pop(_digest(self._of_client_apps.pop(client_id, "")), None)
 
+    def end(self, authorization: str) -> None:
+        """Let the token of an ``Authorization`` header end now, whoever else uses it."""
+        with self._lock:
+            self._by_digest.pop(_digest(authorization.partition(" ")[2].strip()), None)
+
     def _forget_expired(self) -> None:
         now = self._clock.monotonic()
         self._by_digest = {digest: token for digest, token in self._by_digest.items() if token.expires > now}

@@ -50,13 +50,16 @@ class Response:
     content_type: bytes = JSON
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
-    async def send(self, send: Send) -> None:
-        """Write the answer."""
+    def start(self) -> Event:
+        """Return status and headers."""
         headers = [(b"content-type", self.content_type), (b"content-length", b"%d" % len(self.body))]
         if self.status == 204:
             headers = []
-        headers += self.headers
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        return {"type": "http.response.start", "status": self.status, "headers": [*headers, *self.headers]}
+
+    async def send(self, send: Send) -> None:
+        """Write the answer."""
+        await send(self.start())
         await send({"type": "http.response.body", "body": self.body})
 
 
@@ -68,7 +71,9 @@ class Request:
     method : str
     segments : list of bytes
         The path's parts, still percent-encoded, so that an encoded ``/`` inside an id is not taken for a separator.
-    receive : callable
+    query_string : bytes
+        What follows the ``?``, still percent-encoded.
+    scope, receive : mapping, callable
         ASGI's.
     """
 
@@ -77,12 +82,13 @@ class Request:
         path: bytes = scope.get("raw_path") or quote(scope["path"], errors="replace").encode("ascii")
         self.method: str = scope["method"]
         self.segments = path.split(b"/")[1:]
+        self.query_string: bytes = scope.get("query_string", b"")
         self.receive = receive
-        self._scope = scope
+        self.scope = scope
 
     def header(self, name: bytes) -> str:
         """Return a header's value, or an empty text."""
-        for key, value in self._scope["headers"]:
+        for key, value in self.scope["headers"]:
             if key == name:
                 return str(value, "latin-1")
         return ""
@@ -91,13 +97,13 @@ class Request:
         """Return scheme and host as the client reached this server."""
         host = self.header(b"host")
         if not host:
-            address, port = self._scope.get("server") or ("127.0.0.1", None)
+            address, port = self.scope.get("server") or ("127.0.0.1", None)
             host = f"{address}:{port}" if port else str(address)
-        return f"{self._scope.get('scheme', 'http')}://{host}"
+        return f"{self.scope.get('scheme', 'http')}://{host}"
 
     def query(self) -> dict[str, str]:
         """Return the query parameters; of one given twice, the last."""
-        text: str = self._scope.get("query_string", b"").decode("latin-1")
+        text = self.query_string.decode("latin-1")
         return dict(parse_qsl(text, keep_blank_values=True)) if text else {}
 
     async def body(self, limit: int) -> bytes:
@@ -125,6 +131,15 @@ def json_response(value: Any, status: int = 200, headers: tuple[tuple[bytes, byt
     return Response(status, exactjson.dumps(value), headers=headers)
 
 
+def refused(request: Request, refusal: Refusal, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Response:
+    """Return a refusal in the words of the API that was asked."""
+    if refusal.allow:
+        headers = (*headers, (b"allow", ", ".join(refusal.allow).encode("ascii")))
+    if request.segments[:2] == [b"api", b"v1"]:
+        return json_response({"status": "failure", "statusMessage": refusal.reason}, refusal.status, headers)
+    return json_response({"status": refusal.status, "message": refusal.reason}, refusal.status, headers)
+
+
 def decode_segment(segment: bytes) -> str:
     """Return an id from a path; what is not UTF-8 is refused."""
     try:
@@ -132,6 +147,14 @@ def decode_segment(segment: bytes) -> str:
         return unquote_to_bytes(segment).decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
         raise Refusal(400, "The path is not UTF-8.") from None
+
+
+def decode_name(segment: bytes) -> str:
+    """Return the name of something stored from a path; half a surrogate pair is refused, which no name can hold."""
+    text = decode_segment(segment)
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise Refusal(400, "The path is not UTF-8.")
+    return text
 
 
 def whole_number(query: dict[str, str], name: str, low: int, high: int, default: int | None) -> int | None:

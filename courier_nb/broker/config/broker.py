@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Literal, get_args
 
 from courier_nb.broker.config.access import ClientApp, ConnectedApp, EnvironmentConfig, check_environments
 from courier_nb.broker.config.checks import check_flag, check_path_word, check_text, wrong
 from courier_nb.broker.config.destinations import ExchangeConfig, QueueConfig
+from courier_nb.broker.config.faults import Fault
 from courier_nb.broker.config.switches import Switches
 from courier_nb.core.errors import ConfigError
 
 CredentialKind = Literal["client_app", "connected_app"]
+
+_HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,11 @@ class BrokerConfig:
         More connected apps, with the scopes they have.
     switches : Switches
         What is unknown or disputed about the real service.
+    faults : tuple of Fault
+        What goes wrong on purpose, from the start.
+    allowed_hosts : tuple of str
+        Names and addresses by which clients may reach a served broker, besides this machine's own: for instance a container's
+        name.
 
     Raises
     ------
@@ -67,6 +77,8 @@ class BrokerConfig:
     environments: tuple[EnvironmentConfig, ...] = ()
     connected_apps: tuple[ConnectedApp, ...] = ()
     switches: Switches = field(default_factory=Switches)
+    faults: tuple[Fault, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("client_id", "client_secret", "username", "password"):
@@ -79,9 +91,24 @@ class BrokerConfig:
         if (self.username is None) != (self.password is None):
             raise ConfigError("username and password must be given together.", setting="username")
         check_environments(self.environment_name, self.all_environments[1:], self.connected_apps)
+        for fault in self.faults:
+            if not isinstance(fault, Fault):
+                raise wrong("faults", fault, "a Fault")
+        for host in self.allowed_hosts:
+            _check_host(host)
 
     @property
     def all_environments(self) -> tuple[EnvironmentConfig, ...]:
         """The environments, first the one that `queues` and `exchanges` belong to."""
         first = EnvironmentConfig(self.environment_name, self.environment, False, self.queues, self.exchanges, self.clients)
         return (first, *self.environments)
+
+
+def _check_host(host: str) -> None:
+    """Refuse what cannot stand before the port in a ``Host`` header."""
+    if isinstance(host, str) and _HOST_NAME.fullmatch(host):
+        return
+    try:
+        ip_address(host.removeprefix("[").removesuffix("]"))
+    except (ValueError, AttributeError):
+        raise wrong("allowed_hosts", host, "a host name or an address, without scheme and port") from None

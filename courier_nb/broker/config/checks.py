@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,13 +17,20 @@ MAX_GROUP = 128
 # The service refuses "_" in new names but makes names with it itself (``_fb``), so a copy of a real queue may need it.
 _DESTINATION = re.compile(r"[A-Za-z0-9._-]{1,127}")
 _NAME_RULE = "1 to 127 letters, digits, '.', '-' or '_'"
+_SHORTLY = reprlib.Repr()
+_SHORTLY.maxstring = 200
 _PATH_WORD = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 
 
 def wrong(key: str, value: object, expected: str) -> ConfigError:
     """Return the error for a value that is not allowed; secrets are not shown."""
-    shown = "given" if key in ("client_secret", "password") else repr(value)
+    shown = "given" if key in ("client_secret", "password") else shortly(value)
     return ConfigError(f"{key} is {shown}, expected {expected}.", setting=key)
+
+
+def shortly(value: object) -> str:
+    """Return a value for an error, cut off where it is long."""
+    return _SHORTLY.repr(value)
 
 
 def check_name(key: str, value: object) -> None:

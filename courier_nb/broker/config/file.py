@@ -18,6 +18,12 @@
     [client]
     client_id = "local"
     client_secret = "local-secret"
+
+    [[fault]]
+    kind = "throttled"
+    operations = ["receive"]
+    every = 10
+    retry_after = 1
 """
 
 from __future__ import annotations
@@ -32,6 +38,7 @@ from courier_nb.broker.config.access import ClientApp, ConnectedApp, Environment
 from courier_nb.broker.config.broker import BrokerConfig
 from courier_nb.broker.config.checks import one_of, wrong
 from courier_nb.broker.config.destinations import Binding, ExchangeConfig, QueueConfig
+from courier_nb.broker.config.faults import read_fault
 from courier_nb.broker.config.routing import RoutingRule
 from courier_nb.broker.config.switches import Switches
 from courier_nb.core.errors import ConfigError
@@ -48,8 +55,8 @@ _DURATIONS = {
 _QUEUE_KEYS = ("id", "fifo", "dead_letter_queue", "max_deliveries", *_DURATIONS, "encrypted")
 _PLACE_KEYS = ("organization", "environment", "region")
 _CLIENT_KEYS = ("client_id", "client_secret", *_PLACE_KEYS)
-_BROKER_KEYS = (*_PLACE_KEYS, "environment_name", "durable", "credential_kinds", "username", "password")
-_TABLES = ("queue", "exchange", "client_app", "connected_app", "environment")
+_BROKER_KEYS = (*_PLACE_KEYS, "environment_name", "durable", "credential_kinds", "username", "password", "allowed_hosts")
+_TABLES = ("queue", "exchange", "client_app", "connected_app", "environment", "fault")
 
 
 def load_config(path: str | Path) -> BrokerConfig:
@@ -59,7 +66,7 @@ def load_config(path: str | Path) -> BrokerConfig:
     ----------
     path : str or Path
         A TOML file with ``[[queue]]`` tables and, if wanted, ``[[exchange]]``, ``[[client_app]]``, ``[[connected_app]]``,
-        ``[[environment]]``, ``[client]``, ``[broker]`` and ``[switches]``.
+        ``[[environment]]``, ``[[fault]]``, ``[client]``, ``[broker]`` and ``[switches]``.
 
     Raises
     ------
@@ -86,14 +93,16 @@ def _config(content: Table) -> BrokerConfig:
     for key in _PLACE_KEYS:
         if key in client and key in broker:
             raise ConfigError(f"{key} is given in [client] and in [broker]: give it once.", setting=key)
-    if "credential_kinds" in broker:
-        broker["credential_kinds"] = _texts(broker, "credential_kinds")
+    for key in ("credential_kinds", "allowed_hosts"):
+        if key in broker:
+            broker[key] = _texts(broker, key)
     switches = _section(content, "switches", _names(Switches))
     return BrokerConfig(
         **_destinations(content),
         connected_apps=_each(content, "connected_app", "client_id", _connected_app),
         environments=_each(content, "environment", "name", _environment),
         switches=Switches(**switches),
+        faults=_each(content, "fault", "kind", read_fault),
         **client,
         **broker,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,9 @@ MAX_NUMBER = 10**9
 # Beyond either, a message is routed as if it had no headers and properties at all.
 MAX_ATTRIBUTES = 500
 MAX_ATTRIBUTE_BYTES = 215 * 1024
+
+_TEXT = re.compile(r"[\w\s()@!&|#$%;:,.'-]+", re.ASCII)
+_TEXT_RULE = " (texts of letters, digits, whitespace and ( ) @ ! & | # $ % - _ ; : , . ')"
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "EQ": lambda found, value: bool(found == value),
@@ -48,6 +52,7 @@ class RoutingRule:
     matcher : str
         STRING: EQ, PREFIX, ANY_OF, NONE_OF, EXISTS. NUMERIC: EQ, LT, LE, GT, GE, RANGE, NONE_OF, EXISTS.
     value : str, number, bool or tuple
+        Texts hold letters, digits, whitespace and ``()@!&|#$%-_;:,.'`` of ASCII, and are not empty.
         A tuple for ANY_OF, NONE_OF (at most 150) and RANGE (two numbers, both included); true or false for EXISTS.
 
     Raises
@@ -62,7 +67,7 @@ class RoutingRule:
     value: Any
 
     def __post_init__(self) -> None:
-        if not isinstance(self.property_name, str) or not 1 <= len(self.property_name.encode()) <= MAX_NAME_BYTES:
+        if not isinstance(self.property_name, str) or not 1 <= _bytes(self.property_name) <= MAX_NAME_BYTES:
             raise wrong("propertyName", self.property_name, f"a text of 1 to {MAX_NAME_BYTES} bytes")
         check_word("propertyType", self.property_type, MATCHERS)
         check_word(f"matcherType of a {self.property_type} rule", self.matcher, MATCHERS[self.property_type])
@@ -102,7 +107,7 @@ class RoutingRule:
             case _:
                 good = one(self.value)
         if not good:
-            raise wrong("value", self.value, f"{what} for {self.matcher}")
+            raise wrong("value", self.value, f"{what} for {self.matcher}{_TEXT_RULE if one is _is_text else ''}")
         if self.property_type == STRING and len(exactjson.dumps(self.value)) > MAX_VALUE_BYTES:
             raise wrong("value", "a text too long to show", f"at most {MAX_VALUE_BYTES} bytes")
 
@@ -118,7 +123,11 @@ def visible_to_rules(headers: Mapping[str, Any], properties: Mapping[str, Any]) 
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str)
+    return isinstance(value, str) and _TEXT.fullmatch(value) is not None
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _is_number(value: object) -> bool:

@@ -29,7 +29,8 @@ class Switches:
     zero_polling : {"at-once", "default"}
         ``pollingTime=0``: answers at once, or waits ten seconds.
     unknown_parameters : {"ignore", "refuse"}
-        Query parameters that are not in the specification, such as ``poolingTime``.
+        Query parameters of the broker API that are not in the specification, such as ``poolingTime``; unknown fields in what
+        is sent to the Admin API.
     batch_settle_result : {"array", "object"}
         The answer to a batch ack or nack.
     bad_settle_batch : {"items", "refuse"}

@@ -32,6 +32,8 @@ class Clients:
 
     def find(self, client_id: str) -> ClientRow | None:
         """Return a client app by its id, in whichever environment."""
+        if not client_id.isprintable():  # among others half a surrogate pair, which SQL cannot ask for
+            return None
         found = self._connection.execute(f"{_SELECT} where client_id = ?", (client_id,)).fetchone()
         return None if found is None else ClientRow(*found)
 
@@ -62,17 +64,24 @@ class Clients:
         return made
 
     def regenerate(self, environment: int, client_id: str) -> ClientRow:
-        """Give a client app another secret."""
+        """Give a client app another secret.
+
+        Raises
+        ------
+        UnknownDestination
+            When the environment has no such client app.
+        """
         self._connection.execute(
             "update client set secret = ? where environment = ? and client_id = ?",
             (secrets.token_hex(16), environment, client_id),
         )
         return self._existing(environment, client_id)
 
-    def remove(self, environment: int, client_id: str) -> None:
-        """Forget a client app."""
-        self._existing(environment, client_id)
+    def remove(self, environment: int, client_id: str) -> ClientRow:
+        """Forget a client app; return what it was."""
+        found = self._existing(environment, client_id)
         self._connection.execute("delete from client where client_id = ?", (client_id,))
+        return found
 
     def _existing(self, environment: int, client_id: str) -> ClientRow:
         found = self.find(client_id)

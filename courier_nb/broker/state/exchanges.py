@@ -103,6 +103,10 @@ class Exchanges:
         """Return the bindings of a queue, by exchange."""
         return self._bound("binding.queue = ? order by exchange.id", queue)
 
+    def binding(self, exchange: ExchangeRow, queue: int) -> BoundQueue | None:
+        """Return the binding of a queue to an exchange, if there is one."""
+        return next(iter(self._bound("binding.exchange = ? and binding.queue = ?", exchange.pk, queue)), None)
+
     def bind(self, exchange: ExchangeRow, queue: int, rule: RoutingRule | None) -> None:
         """Bind a queue to an exchange, or give its binding another rule."""
         self._connection.execute(
@@ -110,10 +114,9 @@ class Exchanges:
             (exchange.pk, queue, None if rule is None else exactjson.dumps(rule_json(rule)).decode()),
         )
 
-    def unbind(self, exchange: ExchangeRow, queue: int) -> bool:
-        """Remove a binding; return whether there was one."""
-        found = self._connection.execute("delete from binding where exchange = ? and queue = ?", (exchange.pk, queue))
-        return found.rowcount == 1
+    def unbind(self, exchange: ExchangeRow, queue: int) -> None:
+        """Remove a binding."""
+        self._connection.execute("delete from binding where exchange = ? and queue = ?", (exchange.pk, queue))
 
     def count(self, exchange: ExchangeRow, *, published: int, delivered: int) -> None:
         """Add to the counts of an exchange."""
@@ -123,11 +126,11 @@ class Exchanges:
             (published, delivered, exchange.pk),
         )
 
-    def _bound(self, which: str, value: int) -> list[BoundQueue]:
+    def _bound(self, which: str, *values: int) -> list[BoundQueue]:
         found: Iterable[tuple[Any, ...]] = self._connection.execute(
             "select queue.pk, queue.id, exchange.id, rule from binding join queue on queue.pk = binding.queue"  # noqa: S608  # ours
             f" join exchange on exchange.pk = binding.exchange where {which}",
-            (value,),
+            values,
         )
         return [BoundQueue(queue, queue_id, exchange_id, _rule(text)) for queue, queue_id, exchange_id, text in found]
 

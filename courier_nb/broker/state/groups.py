@@ -60,18 +60,13 @@ class Groups:
         """Return what a group is called."""
         return str(self._connection.execute("select name from message_group where pk = ?", (member,)).fetchone()[0])
 
-    def ready(self, heap: int, now: int, limit: int) -> list[int]:
-        """Return the groups that may give out messages now, the one that has waited longest first."""
-        return [member for (member,) in self._connection.execute(READY, (heap, now, limit))]
-
-    def run(self, member: int, now: int, limit: int, show_up_to: int) -> list[tuple[Any, ...]]:
-        """Return the first visible messages of a group, in order."""
-        rows = []
-        for *row, visible_at, expires_at in self._connection.execute(RUN, (show_up_to, member, limit)):
-            if visible_at > now:
+    def take(self, heap: int, now: int, limit: int, show_up_to: int) -> list[tuple[Any, ...]]:
+        """Return the messages to be given out next: of the group that has waited longest as many as there are, then of others."""
+        rows: list[tuple[Any, ...]] = []
+        for (member,) in self._connection.execute(READY, (heap, now, limit)).fetchall():
+            rows += self._run(member, now, limit - len(rows), show_up_to)
+            if len(rows) == limit:
                 break
-            if expires_at > now:
-                rows.append(tuple(row))
         return rows
 
     def lend(self, members: Counter[int]) -> None:
@@ -98,6 +93,16 @@ class Groups:
         self._connection.execute(
             "update message_group set ready_at = (select visible_at from message where seq = head) where heap = ?", (heap,)
         )
+
+    def _run(self, member: int, now: int, limit: int, show_up_to: int) -> list[tuple[Any, ...]]:
+        """Return the first visible messages of a group, in order."""
+        rows = []
+        for *row, visible_at, expires_at in self._connection.execute(RUN, (show_up_to, member, limit)):
+            if visible_at > now:
+                break
+            if expires_at > now:
+                rows.append(tuple(row))
+        return rows
 
 
 def check_groups(messages: Sequence[NewMessage]) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from courier_nb.core import exactjson
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class NewMessage:
@@ -60,6 +62,15 @@ class Delivery(NamedTuple):
     headers: bytes
     properties: bytes
     body: bytes | None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body in UTF-8; 0 of one that the reader did not want."""
+        if self.body is None:
+            return 0
+        if b"\\" in self.body:
+            return len(exactjson.loads(self.body).encode("utf-8", "surrogatepass"))
+        return len(self.body) - len(b'""')
 
     def __repr__(self) -> str:
         return f"<Delivery no. {self.deliveries} of row {self.seq}>"

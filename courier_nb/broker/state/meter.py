@@ -4,19 +4,44 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import NamedTuple
+
+from courier_nb.core.clock import Clock, SystemClock
+
+HOUR_MS = 3_600_000
+UNIT_BYTES = 100 * 1024  # a message delivered counts as one unit for each 100 KB begun, and as one if it is empty
 
 
 class Use(NamedTuple):
-    """Requests to the broker API, messages given to receivers, and bytes of bodies both ways."""
+    """What is billed: requests to the broker API, messages given to receivers, their units, and bytes of bodies both ways."""
 
     requests: int = 0
     receipts: int = 0
+    units: int = 0
     bytes: int = 0
+
+    def plus(self, other: Use) -> Use:
+        """Return the sum of both."""
+        return Use(
+            self.requests + other.requests, self.receipts + other.receipts, self.units + other.units, self.bytes + other.bytes
+        )
+
+
+class Hour(NamedTuple):
+    """Where use belongs: the number of the environment, and the beginning of the hour (milliseconds since the epoch)."""
+
+    environment: int
+    begin: int
 
 
 class Meter:
-    """Counts use by environment.
+    """Counts use by environment and hour.
+
+    Parameters
+    ----------
+    clock : Clock, optional
+        Default: the machine's.
 
     Attributes
     ----------
@@ -24,29 +49,35 @@ class Meter:
         All requests to the broker API since the start.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
         self._lock = threading.Lock()
-        self._use: dict[int, Use] = defaultdict(Use)
+        self._use: dict[Hour, Use] = defaultdict(Use)
         self.requests = 0
 
-    def add(self, environment: int, *, requests: int = 0, receipts: int = 0, size: int = 0) -> None:
-        """Count what a request did."""
-        with self._lock:
-            self.requests += requests
-            self._add(environment, Use(requests, receipts, size))
+    def add(self, environment: int, *, requests: int = 0, size: int = 0) -> None:
+        """Count requests to the broker API, or messages that came in with so many bytes of body altogether."""
+        self._add(environment, Use(requests=requests, bytes=size))
 
-    def take(self) -> dict[int, Use]:
+    def add_received(self, environment: int, sizes: list[int]) -> None:
+        """Count messages that were given out, each with so many bytes of body."""
+        units = sum(max(1, -(-size // UNIT_BYTES)) for size in sizes)
+        self._add(environment, Use(receipts=len(sizes), units=units, bytes=sum(sizes)))
+
+    def take(self) -> dict[Hour, Use]:
         """Return what was counted since the last call."""
         with self._lock:
             taken, self._use = self._use, defaultdict(Use)
         return taken
 
-    def put_back(self, taken: dict[int, Use]) -> None:
+    def put_back(self, taken: Mapping[Hour, Use]) -> None:
         """Count again what could not be written down."""
         with self._lock:
-            for environment, use in taken.items():
-                self._add(environment, use)
+            for hour, use in taken.items():
+                self._use[hour] = self._use[hour].plus(use)
 
     def _add(self, environment: int, use: Use) -> None:
-        old = self._use[environment]
-        self._use[environment] = Use(old.requests + use.requests, old.receipts + use.receipts, old.bytes + use.bytes)
+        hour = Hour(environment, int(self._clock.time() * 1_000) // HOUR_MS * HOUR_MS)
+        with self._lock:
+            self.requests += use.requests
+            self._use[hour] = self._use[hour].plus(use)

@@ -19,7 +19,7 @@ _MOVE = (
 
 
 class Returned(NamedTuple):
-    """A locked message that comes back: its row, how often it was delivered, since when it is visible, its message group."""
+    """A locked message that comes back: its row, how often it was delivered, when its lock ended, its message group."""
 
     seq: int
     deliveries: int
@@ -45,15 +45,13 @@ class Returning:
         self._touched = touched
         self._switches = switches
 
-    def end_locks(self, queue: QueueRow, rows: Sequence[Returned], now: int, *, ran_out: bool = False) -> None:
+    def end_locks(self, queue: QueueRow, rows: Sequence[Returned], *, ran_out: bool = False) -> None:
         """End the locks of messages of one queue; this is where exhausted ones are sent to the dead-letter queue.
 
         Parameters
         ----------
         queue : QueueRow
         rows : sequence of Returned
-        now : int
-            Milliseconds since the epoch.
         ran_out : bool
             Whether the locks ran out, rather than being given up.
         """
@@ -64,27 +62,29 @@ class Returning:
         self._connection.executemany(RETURN, [(is_good, row.visible_at, row.seq) for row in kept])
         self._queues.count(queue, locked=-len(kept))
         if spent:
-            self._dead_letter(queue, spent, now)
+            self._dead_letter(queue, spent)
         self._groups.changed(Counter(row.member for row in rows if row.member is not None))
         self._touched.add(queue.pk)
 
-    def _dead_letter(self, queue: QueueRow, rows: Sequence[Returned], now: int) -> None:
+    def _dead_letter(self, queue: QueueRow, rows: Sequence[Returned]) -> None:
         address = queue.dead_letter_address
         assert address is not None  # noqa: S101  # rows are only exhausted when there is a dead-letter queue
         target = self._queues.get(address)
-        for row in sorted(rows):
-            self._move(target, row, now)
+        # in the order in which they died, which may be long ago if nobody has looked since
+        for row in sorted(rows, key=lambda row: (row.visible_at, row.seq)):
+            self._move(target, row)
         self._queues.count(queue, stored=-len(rows), locked=-len(rows))
         self._queues.count(target, stored=len(rows))
         self._touched.add(target.pk)
 
-    def _move(self, target: QueueRow, row: Returned, now: int) -> None:
+    def _move(self, target: QueueRow, row: Returned) -> None:
         created, own_ttl, expires_at = self._connection.execute(
             "select created, own_ttl, expires_at from message where seq = ?", (row.seq,)
         ).fetchone()
         # The clock goes on from the first publishing in standard queues and starts again in FIFO queues, as in SQS.
         if self._switches.dead_letter_created == "reset" or (self._switches.dead_letter_created == "sqs" and target.fifo):
-            created, expires_at = now, now + (target.default_ttl_ms if own_ttl is None else own_ttl)
+            created = row.visible_at
+            expires_at = created + (target.default_ttl_ms if own_ttl is None else own_ttl)
         elif own_ttl is None:
             expires_at = created + target.default_ttl_ms
         seq, member = row.seq, None

@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from courier_nb.core.errors import ConfigError
 
 _APPLICATION_ID = 0x436E6252  # "CnbR", so that another program's database is not taken for ours
-_VERSION = 2
+_VERSION = 3
 
 _SCHEMA = f"""
 create table meta(key text primary key, value text not null) without rowid;
@@ -107,7 +107,7 @@ create index message_group_ready on message_group(heap, ready_at, head) where in
 create table repeated(queue integer not null, id blob not null, until integer not null, primary key(queue, id)) without rowid;
 create index repeated_until on repeated(until);
 
--- What the counts of queues and exchanges were at the end of a minute in which they changed.
+-- What the counts of queues and exchanges are at the end (at) of a minute in which they changed.
 create table queue_sample(
     queue integer not null,
     at integer not null,
@@ -118,7 +118,6 @@ create table queue_sample(
     acked integer not null,
     primary key(queue, at)
 ) without rowid;
-create index queue_sample_at on queue_sample(at);
 create table exchange_sample(
     exchange integer not null,
     at integer not null,
@@ -126,12 +125,12 @@ create table exchange_sample(
     delivered integer not null,
     primary key(exchange, at)
 ) without rowid;
-create index exchange_sample_at on exchange_sample(at);
 create table usage(
     environment integer not null,
     hour integer not null,
     requests integer not null,
     receipts integer not null,
+    units integer not null,
     bytes integer not null,
     primary key(environment, hour)
 ) without rowid;

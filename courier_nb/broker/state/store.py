@@ -11,7 +11,6 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Any
 
 from courier_nb.broker.config.switches import Switches
 from courier_nb.broker.state.arriving import Arriving
@@ -41,11 +40,26 @@ RECEIVE = (
     " order by visible_at, seq limit ?"
 )
 DELIVER = "update message set token = ?, visible_at = ?, deliveries = deliveries + 1 where seq = ?"
-ACK = "delete from message where seq = ? and token = ? and id = ? and heap = ? and visible_at > ? returning member"
-ACK_LATE = "delete from message where seq = ? and spent = ? and id = ? and heap = ? and token is null returning member"
-LOCKED = "select seq, deliveries, member from message where seq = ? and token = ? and id = ? and heap = ? and visible_at > ?"
-EXTEND = "update message set visible_at = ? where seq = ? and token = ? and id = ? and heap = ? and visible_at > ?"
+ACK = (
+    "delete from message where seq = ? and token = ? and id = ? and heap = ? and min(visible_at, expires_at) > ? returning member"
+)
+ACK_LATE = (
+    "delete from message where seq = ? and spent = ? and id = ? and heap = ? and token is null and expires_at > ?"
+    " returning member"
+)
+LOCKED = (
+    "select seq, deliveries, member from message"
+    " where seq = ? and token = ? and id = ? and heap = ? and min(visible_at, expires_at) > ?"
+)
+EXTEND = (
+    "update message set visible_at = ? where seq = ? and token = ? and id = ? and heap = ? and min(visible_at, expires_at) > ?"
+)
+GIVE_BACK = (
+    "update message set token = null, visible_at = ?, deliveries = deliveries - 1"
+    " where seq = ? and token = ? and heap = ? and visible_at > ?"
+)
 NEXT_VISIBLE = "select min(visible_at) from message indexed by message_visible where heap = ? and visible_at > ?"
+NEXT_EXPIRY = "select min(expires_at) from message indexed by message_expiry where expires_at > ?"
 
 
 class Store:
@@ -57,6 +71,7 @@ class Store:
     exchanges : Exchanges
     destinations : Destinations
     clients : Clients
+    samples : Samples
     connection : sqlite3.Connection
     now : int
         Time of the current transaction, in milliseconds since the epoch.
@@ -68,15 +83,17 @@ class Store:
         self._switches = switches
         self._touched: set[int] = set()
         self.connection = database.connection
-        self._samples = Samples(self.connection, meter)
-        self.queues = Queues(self.connection, self._samples.queues)
-        self.exchanges = Exchanges(self.connection, self._samples.exchanges)
+        self.samples = Samples(self.connection, meter)
+        self.queues = Queues(self.connection, self.samples.queues)
+        self.exchanges = Exchanges(self.connection, self.samples.exchanges)
         self.clients = Clients(self.connection)
         self._groups = Groups(self.connection)
         self._arriving = Arriving(self.connection, self.queues, self.exchanges, self._groups, self._touched, switches)
         self._returning = Returning(self.connection, self.queues, self._groups, self._touched, switches)
-        self.destinations = Destinations(self.connection, self.queues, self.exchanges, self._groups, self._touched, switches)
-        self._sweeper = Sweeper(self.connection, self.queues, self._groups, self._returning)
+        self.destinations = Destinations(
+            self.connection, self.queues, self.exchanges, self._groups, self._touched, switches, lambda: self.now
+        )
+        self._sweeper = Sweeper(self.connection, self.queues, self._groups, self._returning, self._touched)
         self.now = 0
         self._is_swept = False
 
@@ -90,16 +107,17 @@ class Store:
         self.connection.execute("begin immediate")
         self._touched.clear()
         self.now = int(self._clock.time() * 1_000)
-        self._samples.tick(self.now)
+        self.samples.begin(self.now, self._sweeper.sweep)
         self._is_swept = not self._sweeper.sweep(self.now)
 
     def commit(self) -> None:
         """Make the transaction permanent."""
         self.connection.execute("commit")
+        self.samples.kept(self.now)
 
     def rollback(self) -> None:
         """Undo the transaction, unless SQLite has done so itself."""
-        self._samples.forget()
+        self.samples.forget()
         with suppress(sqlite3.Error):
             self.connection.execute("rollback")
 
@@ -124,6 +142,7 @@ class Store:
 
     def close(self) -> None:
         """Close the database."""
+        self.samples.close()
         self._database.close()
 
     def next_due(self, queue: QueueRow) -> int | None:
@@ -131,6 +150,9 @@ class Store:
         # a lock that runs out in a queue whose dead letters come here may send its message here
         feeders = [queue, *self.queues.sources(Address(queue.environment, queue.id))]
         times = [self.connection.execute(NEXT_VISIBLE, (feeder.heap, self.now)).fetchone()[0] for feeder in feeders]
+        if queue.stored and (queue.fifo or self._room(queue) <= 0):
+            # a message that expires may free its group, or make room for another in flight
+            times.append(self.connection.execute(NEXT_EXPIRY, (self.now,)).fetchone()[0])
         return min((time for time in times if time is not None), default=None)
 
     def publish(self, at: Address, messages: Sequence[NewMessage]) -> None:
@@ -160,7 +182,10 @@ class Store:
         room = min(limit, self._room(queue))
         if room <= 0:
             return []
-        rows = self._run(queue, room, show_up_to) if queue.fifo else self._visible(queue, room, show_up_to)
+        if queue.fifo:
+            rows = self._groups.take(queue.heap, self.now, room, show_up_to)
+        else:
+            rows = self.connection.execute(RECEIVE, (show_up_to, queue.heap, self.now, self.now, room)).fetchall()
         if not rows:
             return []
         until = self.now + (queue.default_lock_ttl_ms if lock_ttl_ms is None else lock_ttl_ms)
@@ -174,9 +199,10 @@ class Store:
         if queue.fifo:
             self._groups.lend(_members(deliveries))
         if until == self.now:
-            self._returning.end_locks(
-                queue, [Returned(item.seq, item.deliveries, self.now, item.member) for item in deliveries], self.now
-            )
+            returned = [Returned(item.seq, item.deliveries, self.now, item.member) for item in deliveries]
+            self._returning.end_locks(queue, returned, ran_out=True)
+        elif any(delivery.deliveries >= queue.max_deliveries for delivery in deliveries):
+            self._expect_dead_letters(queue)
         return deliveries
 
     def give_back(self, at: Address, deliveries: Iterable[Delivery]) -> None:
@@ -185,10 +211,7 @@ class Store:
         given = [
             delivery
             for delivery in deliveries
-            if self.connection.execute(
-                "update message set token = null, visible_at = ?, deliveries = deliveries - 1 where seq = ? and token = ?",
-                (self.now, delivery.seq, delivery.token),
-            ).rowcount
+            if self.connection.execute(GIVE_BACK, (self.now, delivery.seq, delivery.token, queue.heap, self.now)).rowcount
         ]
         self.queues.count(queue, locked=-len(given), received=-len(given))
         self._groups.changed(_members(given))
@@ -197,15 +220,14 @@ class Store:
     def copy(self, at: Address, delivery: Delivery) -> None:
         """Put a second copy of a delivered message into its queue, as at-least-once delivery may."""
         queue = self.queue(at)
-        self.connection.execute(
+        copied = self.connection.execute(
             "insert into message(heap, visible_at, expires_at, created, own_ttl, id, size, headers, properties, body, deliveries)"
             " select heap, ?, expires_at, created, own_ttl, id, size, headers, properties, body, deliveries from message"
-            " where seq = ? and member is null",
-            (self.now, delivery.seq),
-        )
-        if not queue.fifo:
-            self.queues.count(queue, stored=1)
-            self._touched.add(queue.pk)
+            " where seq = ? and heap = ? and member is null",
+            (self.now, delivery.seq, queue.heap),
+        ).rowcount
+        self.queues.count(queue, stored=copied)
+        self._touched.add(queue.pk)
 
     def ack(self, at: Address, locks: Sequence[Lock | None]) -> list[bool]:
         """Delete messages; return for each whether its lock was valid."""
@@ -215,7 +237,7 @@ class Store:
         gone: Counter[int] = Counter()
         late = 0
         for lock in locks:
-            found = self._delete(ACK, queue, lock, self.now)
+            found = self._delete(ACK, queue, lock)
             if found is None and is_late_enough:
                 found = self._delete(ACK_LATE, queue, lock)
                 late += found is not None
@@ -237,8 +259,7 @@ class Store:
         """Let locks end the given number of milliseconds from now; return for each whether it was valid."""
         queue = self.queue(at)
         self._touched.add(queue.pk)  # a shortened lock brings the next visible message nearer
-        if queue.dead_letter_address is not None:
-            self._touched.add(self.queues.get(queue.dead_letter_address).pk)
+        self._expect_dead_letters(queue)
         return [self._extend(queue, lock, ttl_ms) if ttl_ms else self._nack(queue, lock) for lock, ttl_ms in changes]
 
     def queue(self, at: Address) -> QueueRow:
@@ -260,21 +281,15 @@ class Store:
             return MAX_IN_FLIGHT - queue.locked
         return SHOW_EVERYTHING if self._switches.fifo_in_flight == "group" else MAX_FIFO_IN_FLIGHT - queue.locked
 
-    def _visible(self, queue: QueueRow, room: int, show_up_to: int) -> list[tuple[Any, ...]]:
-        return self.connection.execute(RECEIVE, (show_up_to, queue.heap, self.now, self.now, room)).fetchall()
+    def _expect_dead_letters(self, queue: QueueRow) -> None:
+        """Let whoever waits for the dead letters of a queue find out anew when there may be one."""
+        if queue.dead_letter_address is not None:
+            self._touched.add(self.queues.get(queue.dead_letter_address).pk)
 
-    def _run(self, queue: QueueRow, room: int, show_up_to: int) -> list[tuple[Any, ...]]:
-        rows: list[tuple[Any, ...]] = []
-        for member in self._groups.ready(queue.heap, self.now, room):
-            rows += self._groups.run(member, self.now, room - len(rows), show_up_to)
-            if len(rows) == room:
-                break
-        return rows
-
-    def _delete(self, statement: str, queue: QueueRow, lock: Lock | None, *more: int) -> tuple[int | None] | None:
+    def _delete(self, statement: str, queue: QueueRow, lock: Lock | None) -> tuple[int | None] | None:
         if lock is None:
             return None
-        found = self.connection.execute(statement, (lock.seq, lock.token, lock.message_id, queue.heap, *more)).fetchall()
+        found = self.connection.execute(statement, (lock.seq, lock.token, lock.message_id, queue.heap, self.now)).fetchall()
         return found[0] if found else None
 
     def _extend(self, queue: QueueRow, lock: Lock | None, ttl_ms: int) -> bool:
@@ -291,7 +306,7 @@ class Store:
         if found is None:
             return False
         seq, deliveries, member = found
-        self._returning.end_locks(queue, [Returned(seq, deliveries, self.now, member)], self.now)
+        self._returning.end_locks(queue, [Returned(seq, deliveries, self.now, member)])
         return True
 
 

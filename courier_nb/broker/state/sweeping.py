@@ -7,39 +7,58 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 from courier_nb.broker.state.groups import Groups
 from courier_nb.broker.state.queues import Queues
 from courier_nb.broker.state.returning import Returned, Returning
 
-AT_ONCE = 2_000
+AT_ONCE = 500
 
 # Named indexes, because SQLite would rather read a whole queue in order than a few rows and sort them.
 LOST_LOCKS = (
-    "select heap, seq, deliveries, visible_at, member from message indexed by message_locked"
+    "select heap, seq, deliveries, visible_at, member, expires_at <= visible_at from message indexed by message_locked"
     " where token is not null and visible_at <= ? order by visible_at limit ?"
 )
 EXPIRED = "select heap, seq, member, token is not null from message indexed by message_expiry where expires_at <= ? limit ?"
-DISCARDED = "select seq, member from message indexed by message_visible where heap = ? limit ?"
+DISCARDED = "select seq from message indexed by message_visible where heap = ? limit ?"
+ABANDONED = "select pk from message_group where heap = ? limit ?"
 FORGOTTEN = "select queue, id from repeated indexed by repeated_until where until <= ? limit ?"
 
 
 class Sweeper:
-    """Applies the passing of time, inside whatever transaction is open."""
+    """Applies the passing of time, inside whatever transaction is open.
 
-    def __init__(self, connection: sqlite3.Connection, queues: Queues, groups: Groups, returning: Returning) -> None:
+    Parameters
+    ----------
+    touched : set of int
+        Takes the numbers of the queues in which a message may be received because another is gone.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, queues: Queues, groups: Groups, returning: Returning, touched: set[int]
+    ) -> None:
         self._connection = connection
         self._queues = queues
         self._groups = groups
         self._returning = returning
+        self._touched = touched
 
     def sweep(self, now: int) -> bool:
         """Deal with what is over at `now` (milliseconds since the epoch); return whether there is more to be dealt with."""
-        done = [self._expire(now), self._end_locks(now), self._empty(), self._forget(now)]
+        done = [self._end_locks(now), self._empty(), self._forget(now)]
+        if done[0] < AT_ONCE:
+            # Only now: a lock may have run out, and made the message a dead letter with a time of its own, before it expired.
+            done.append(self._expire(now))
         return max(done) == AT_ONCE or self._queues.has_discarded
 
     def _expire(self, now: int) -> int:
         rows = self._connection.execute(EXPIRED, (now, AT_ONCE)).fetchall()
+        self._remove(rows)
+        return len(rows)
+
+    def _remove(self, rows: Sequence[tuple[int, int, int | None, int]]) -> None:
+        """Delete expired messages: each its heap, its row, its group, whether it is locked."""
         stored: Counter[int] = Counter()
         locked: Counter[int] = Counter()
         members: Counter[int] = Counter()
@@ -54,19 +73,24 @@ class Sweeper:
             queue = self._queues.by_heap(heap)
             if queue is not None:  # else it was purged or deleted meanwhile, and counts nothing any more
                 self._queues.count(queue, stored=-count, locked=-locked[heap])
-        return len(rows)
+                self._touched.add(queue.pk)
 
     def _end_locks(self, now: int) -> int:
         lost: dict[int, list[Returned]] = defaultdict(list)
+        expired: list[tuple[int, int, int | None, int]] = []
         rows = self._connection.execute(LOST_LOCKS, (now, AT_ONCE)).fetchall()
-        for heap, *row in rows:
-            lost[heap].append(Returned(*row))
+        for heap, seq, deliveries, ended_at, member, has_expired_first in rows:
+            if has_expired_first:
+                expired.append((heap, seq, member, True))
+            else:
+                lost[heap].append(Returned(seq, deliveries, ended_at, member))
+        self._remove(expired)
         for heap, returned in lost.items():
             queue = self._queues.by_heap(heap)
             if queue is None:
                 self._connection.executemany("update message set token = null where seq = ?", [(row.seq,) for row in returned])
             else:
-                self._returning.end_locks(queue, returned, now, ran_out=True)
+                self._returning.end_locks(queue, returned, ran_out=True)
         return len(rows)
 
     def _empty(self) -> int:
@@ -76,15 +100,14 @@ class Sweeper:
         if heap is None:
             self._queues.has_discarded = False
             return 0
-        rows = self._connection.execute(DISCARDED, (heap, AT_ONCE)).fetchall()
-        self._connection.executemany("delete from message where seq = ?", [(seq,) for seq, _ in rows])
-        self._connection.executemany(
-            "delete from message_group where pk = ?",
-            [(member,) for member in {member for _, member in rows} if member is not None],
-        )
-        if len(rows) < AT_ONCE:
+        # first all messages, then their groups: the number of a group that is gone may be given to another
+        messages = self._connection.execute(DISCARDED, (heap, AT_ONCE)).fetchall()
+        self._connection.executemany("delete from message where seq = ?", messages)
+        groups = self._connection.execute(ABANDONED, (heap, AT_ONCE - len(messages))).fetchall()
+        self._connection.executemany("delete from message_group where pk = ?", groups)
+        if len(messages) + len(groups) < AT_ONCE:
             self._connection.execute("delete from discarded where heap = ?", (heap,))
-        return len(rows)
+        return len(messages) + len(groups)
 
     def _forget(self, now: int) -> int:
         rows = self._connection.execute(FORGOTTEN, (now, AT_ONCE)).fetchall()

@@ -1,0 +1,1 @@
+"""The Admin API: what is below ``/mq/admin/api`` and an environment. ``table`` lists its operations."""
