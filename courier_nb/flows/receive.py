@@ -21,6 +21,7 @@ from courier_nb.wire.operations import Operations, PayloadVisibility
 from courier_nb.wire.retry import FailurePoint, failure_point
 
 _GHOSTS_IN_ROW = 3
+_PAUSE_SECONDS = 0.1
 _ANSWER_SECONDS = 0.15
 _RELEASE_SECONDS = 0.4  # a stopped cell is to end within half a second; what is not returned by then comes back by itself
 
@@ -54,7 +55,6 @@ class Receiver:
         self._stop = stop
         self._concurrency = concurrency
         self._polling = 0
-        self._ghosts_in_row = 0
         self._wake = anyio.Event()
         self.ghost_receives = 0
 
@@ -62,14 +62,19 @@ class Receiver:
         """Receive until the stop policy ends it; `handle` is awaited for each answer that holds messages."""
 
         async def worker() -> None:
+            ghosts_in_row = 0  # of this worker: when every connection breaks at once, each has lost one call and may try again
             while self._stop.reason(time.monotonic()) is None:
                 await anyio.lowlevel.checkpoint_if_cancelled()  # an interrupt that an answer outran is felt here
                 asked = self._stop.take(self._ask.batch_size)
                 if not asked:
                     break
-                delivery = await self._receive(asked)
+                delivery = await self._receive(asked, is_last_try=ghosts_in_row + 1 == _GHOSTS_IN_ROW)
                 if delivery is None:
+                    ghosts_in_row += 1
+                    # failures answer faster than messages: without a pause one worker would meet most of them
+                    await anyio.sleep(_PAUSE_SECONDS * 2**ghosts_in_row)
                     continue
+                ghosts_in_row = 0
                 if delivery.messages:
                     self._wake_all()
                     await handle(delivery)
@@ -81,7 +86,7 @@ class Receiver:
 
         await together([worker] * self._concurrency)
 
-    async def _receive(self, asked: int) -> Delivery | None:
+    async def _receive(self, asked: int, *, is_last_try: bool) -> Delivery | None:
         ask, count = self._ask, 0
         self._polling += 1
         try:
@@ -99,15 +104,13 @@ class Receiver:
             )
             count = len(delivery.messages)
         except CourierError as error:
-            self._ghosts_in_row += 1
-            if failure_point(error) is not FailurePoint.UNKNOWN or self._ghosts_in_row >= _GHOSTS_IN_ROW:
+            if failure_point(error) is not FailurePoint.UNKNOWN or is_last_try:
                 raise
             self.ghost_receives += 1
             return None
         finally:
             self._polling -= 1
             self._stop.got(asked, count, time.monotonic())
-        self._ghosts_in_row = 0
         return delivery
 
     def _wake_all(self) -> None:

@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 
 import anyio
 import httpx
@@ -26,8 +27,8 @@ MESSAGE = [{"headers": {"messageId": "a"}, "body": "a"}]
 def served(request: pytest.FixtureRequest, broker: LocalBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """The broker on a socket, on either event loop that it may run on."""
     if request.param == "asyncio":
-        monkeypatch.setattr(httpserver.importlib.util, "find_spec", lambda name: None)
-    elif httpserver.importlib.util.find_spec("uvloop") is None:
+        monkeypatch.setattr(httpserver.importlib.util, "find_spec", lambda name: None if name == "uvloop" else find_spec(name))
+    elif find_spec("uvloop") is None:
         pytest.skip("NOT RUN: uvloop is not installed")
     with broker.serving() as settings:
         yield settings

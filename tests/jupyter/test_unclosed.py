@@ -16,4 +16,6 @@ def test_an_unclosed_client_is_closed_in_silence(announced: dict[str, str], endi
         f"print(len(client.destinations()))\n{ending}"
     )
     ended = subprocess.run([sys.executable, "-X", "dev", "-c", code], capture_output=True, text=True, timeout=30, check=False)
-    assert (ended.returncode, ended.stdout.strip(), ended.stderr) == (0, "2", "")
+    # development mode also says which step of the event loop took long, which on a busy machine any may
+    said = [line for line in ended.stderr.splitlines() if not line.startswith("Executing <")]
+    assert (ended.returncode, ended.stdout.strip(), said) == (0, "2", [])

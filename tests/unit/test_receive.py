@@ -190,6 +190,13 @@ async def test_three_in_a_row_are_an_error(script, operations):
     assert len(script.requests) == 3
 
 
+async def test_calls_that_all_break_at_once_are_made_again(script, operations):
+    broken = [reply(200, "<html>") for _ in range(16)]
+    script.will(*broken, *(reply(200, [item(f"m{n}")]) for n in range(16))).always(reply(204))
+    found = await take(operations, stop_after(None, empties=1), 16)
+    assert (found.ghost_receives, len(found.messages)) == (16, 16)
+
+
 async def test_a_time_limit_ends_it_however_much_there_is():
     stop = Stop(None, None, None, 0.0, started=time.monotonic())
     found = await take(calling(Queue(100)), stop)

@@ -124,10 +124,11 @@ class Striking:
 
     def _aged(self, seconds: float, request: Request, answer: Response) -> Response:
         """Return the same answer for some time, if it is a live depth."""
-        if request.method != "GET" or request.segments[-1] != b"queues" or answer.status >= 300:
+        named = [segment for segment in request.segments if segment]  # there may be a slash at the end
+        if request.method != "GET" or named[-1] != b"queues" or answer.status >= 300:
             return answer
         now = self._engine.clock.monotonic()
-        question = (*request.segments, request.query_string)
+        question = (*named, request.query_string)
         self._depths = {known: aged for known, aged in self._depths.items() if now - aged[0] < seconds}
         return self._depths.setdefault(question, (now, answer))[1]
 
