@@ -72,12 +72,11 @@ def read_message(item: dict[str, Any], switches: Switches, path_id: str | None =
             raise Refusal(400, "messageGroupId must consist of ASCII letters, digits and punctuation.")
     if switches.odd_property_values == "refuse":
         _check_properties(properties)
-    ttl_ms = _milliseconds(headers, "ttl", 1, None)
-    ttl_ms = None if ttl_ms is None or switches.message_ttl == "ignore" else min(ttl_ms, MAX_TTL_MS)
+    ttl_ms = None if switches.message_ttl == "ignore" else _milliseconds(headers, "ttl", 1, None)
     delay_ms = _milliseconds(headers, "deliveryDelay", 0, MAX_DELAY_MS)
     kept: dict[str, Any] = {name: value for name, value in headers.items() if name not in RECEIPT_HEADERS}
     if ttl_ms is not None:
-        kept["ttl"] = ttl_ms
+        kept["ttl"] = ttl_ms = min(ttl_ms, MAX_TTL_MS)
     return NewMessage(
         id=id_fragment(message_id),
         headers=_fragment({name: _header_text(name, value) for name, value in kept.items()})[1:-1],
@@ -160,7 +159,7 @@ def _check_object(value: object, what: str) -> None:
 
 def _check_properties(properties: dict[str, Any]) -> None:
     for name, value in properties.items():
-        if value is None or isinstance(value, bool):
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise Refusal(400, f"The property {name} must be a string or a number.")
 
 

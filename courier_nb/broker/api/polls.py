@@ -30,7 +30,7 @@ class Polls:
             raise
 
     async def wait(self, work: Work[Received], undo: Undo[Received], receive: Receive) -> Received:
-        """Do a receive that waits, and withdraw it when the client goes away."""
+        """Do a receive that may wait, and withdraw it when the client goes away."""
         if self._ended:
             return []
         future = self._committer.submit(work, undo=undo)

@@ -49,11 +49,12 @@ class Receiving:
         def give_back(store: Store, deliveries: list[Delivery]) -> None:
             store.give_back(target.at, deliveries)
 
-        deliveries = await self._polls.take(work, give_back)
-        if not deliveries and poll_ms and limit:
+        if poll_ms and limit:
             deadline = self._engine.clock.monotonic() + poll_ms / 1_000
             waiting = partial(_or_wait, work=work, at=target.at, deadline=deadline)
             deliveries = await self._polls.wait(waiting, give_back, request.receive)
+        else:
+            deliveries = await self._polls.take(work, give_back)
         if not deliveries:
             return Response(204)
         self._engine.meter.add_received(target.at.environment, [delivery.size for delivery in deliveries])

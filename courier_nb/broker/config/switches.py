@@ -40,7 +40,7 @@ class Switches:
     message_ttl : {"honour", "ignore"}
         The header ``ttl`` of a published message.
     odd_property_values : {"accept", "refuse"}
-        Booleans and nulls as values of properties.
+        Values of properties that are neither text nor number: booleans, nulls, arrays, objects.
     fifo_message_delay : {"refuse", "ignore"}
         ``deliveryDelay`` on a message for a FIFO queue.
     fifo_in_flight : {"group", "queue"}

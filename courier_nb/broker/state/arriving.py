@@ -9,7 +9,7 @@ from courier_nb.broker.config.routing import visible_to_rules
 from courier_nb.broker.config.switches import Switches
 from courier_nb.broker.state.errors import Unacceptable
 from courier_nb.broker.state.exchanges import ExchangeRow, Exchanges
-from courier_nb.broker.state.groups import DEFAULT_GROUP, Groups, check_groups
+from courier_nb.broker.state.groups import DEFAULT_GROUP, Groups
 from courier_nb.broker.state.messages import NewMessage
 from courier_nb.broker.state.queues import QueueRow, Queues
 
@@ -52,7 +52,6 @@ class Arriving:
     def append(self, queue: QueueRow, messages: Sequence[NewMessage], now: int) -> None:
         """Append messages to a queue; a FIFO queue drops those whose id it has just had."""
         if queue.fifo:
-            check_groups(messages)
             if self._switches.fifo_message_delay == "refuse" and any(message.delay_ms is not None for message in messages):
                 raise Unacceptable("deliveryDelay is not possible for single messages of a FIFO queue.")
             messages = self._groups.fresh(queue.pk, messages, now)

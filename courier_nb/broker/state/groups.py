@@ -11,8 +11,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from courier_nb.broker.config.checks import MAX_GROUP
-from courier_nb.broker.state.errors import Unacceptable
 from courier_nb.broker.state.messages import NewMessage
 
 DEFAULT_GROUP = ""  # of messages that name none; no client can name it, as a group's name is not empty
@@ -103,10 +101,3 @@ class Groups:
             if expires_at > now:
                 rows.append(tuple(row))
         return rows
-
-
-def check_groups(messages: Sequence[NewMessage]) -> None:
-    """Refuse names that a group of a FIFO queue cannot have."""
-    for message in messages:
-        if message.group is not None and not all("!" <= character <= "~" for character in message.group):
-            raise Unacceptable(f"messageGroupId must be 1 to {MAX_GROUP} letters, digits and punctuation of ASCII.")

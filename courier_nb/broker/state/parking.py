@@ -6,8 +6,9 @@ the first in line goes away empty-handed the others need not try.
 
 from __future__ import annotations
 
-import math
-from collections import deque
+import heapq
+import itertools
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -46,7 +47,7 @@ class NotYet(Generic[T]):
 @dataclass(slots=True)
 class _Line(Generic[J]):
     due_ms: int | None
-    places: deque[tuple[float, J]] = field(default_factory=deque)
+    jobs: OrderedDict[int, J] = field(default_factory=OrderedDict)  # by number, in the order they came
 
 
 class Parking(Generic[J]):
@@ -55,17 +56,19 @@ class Parking(Generic[J]):
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lines: dict[int, _Line[J]] = {}
-        self._next_deadline = math.inf  # nobody's comes before, so that most of the time nobody need be asked
+        self._numbers = itertools.count()
+        self._deadlines: list[tuple[float, int, int]] = []  # a heap: deadline, number, queue; also of jobs that are served
 
     def __len__(self) -> int:
-        return sum(len(line.places) for line in list(self._lines.values()))
+        return sum(len(line.jobs) for line in list(self._lines.values()))
 
     def add(self, job: J, wait: NotYet[object]) -> None:
         """Put a job at the end of its queue's line."""
         line = self._lines.setdefault(wait.queue, _Line(wait.due_ms))
         line.due_ms = wait.due_ms
-        line.places.append((wait.deadline, job))
-        self._next_deadline = min(self._next_deadline, wait.deadline)
+        number = next(self._numbers)
+        line.jobs[number] = job
+        heapq.heappush(self._deadlines, (wait.deadline, number, wait.queue))
 
     def due(self) -> set[int]:
         """Return the queues that are to be looked at again because of the time."""
@@ -75,29 +78,26 @@ class Parking(Generic[J]):
     def serve(self, queue: int, attempt: Callable[[J], NotYet[object] | None]) -> None:
         """Let the jobs of a line try, first come first, until one has to wait on."""
         line = self._lines.get(queue)
-        while line is not None and line.places:
-            wait = attempt(line.places[0][1])
+        while line is not None and line.jobs:
+            number, job = next(iter(line.jobs.items()))
+            wait = attempt(job)
             if wait is not None:
                 line.due_ms = wait.due_ms
                 return
-            line.places.popleft()
+            del line.jobs[number]
         self._lines.pop(queue, None)
 
     def leave(self, *, everybody: bool = False) -> list[J]:
         """Remove and return the jobs whose deadline has passed, or all."""
         now = self._clock.monotonic()
         leaving: list[J] = []
-        if not everybody and now < self._next_deadline:
-            return leaving
-        self._next_deadline = math.inf
-        for queue, line in list(self._lines.items()):
-            gone = [job for deadline, job in line.places if everybody or deadline <= now]
-            if gone:
-                leaving += gone
-                line.places = deque(place for place in line.places if not everybody and place[0] > now)
-            if not line.places:
-                del self._lines[queue]
-            self._next_deadline = min([self._next_deadline, *(deadline for deadline, _ in line.places)])
+        while self._deadlines and (everybody or self._deadlines[0][0] <= now or not self._is_waiting(self._deadlines[0])):
+            _, number, queue = heapq.heappop(self._deadlines)
+            line = self._lines.get(queue)
+            if line is not None and number in line.jobs:
+                leaving.append(line.jobs.pop(number))
+                if not line.jobs:
+                    del self._lines[queue]
         return leaving
 
     def patience(self) -> float | None:
@@ -105,6 +105,10 @@ class Parking(Generic[J]):
         if not self._lines:
             return None
         now, now_ms = self._clock.monotonic(), self._clock.time() * 1_000
-        waits = [self._next_deadline - now]
+        waits = [self._deadlines[0][0] - now]
         waits += [(line.due_ms - now_ms) / 1_000 for line in self._lines.values() if line.due_ms is not None]
         return min(max(min(waits), _SHORTEST_WAIT), _LONGEST_WAIT)
+
+    def _is_waiting(self, entry: tuple[float, int, int]) -> bool:
+        _, number, queue = entry
+        return queue in self._lines and number in self._lines[queue].jobs

@@ -212,6 +212,7 @@ def _connect(target: str) -> sqlite3.Connection:
     # opened on the caller's thread, then used by the committer's thread only
     connection = sqlite3.connect(target, isolation_level=None, check_same_thread=False, cached_statements=256)
     connection.execute("pragma cache_size = -32000")
+    connection.execute("pragma temp_store = memory")  # else what a savepoint would have to undo soon goes to a file
     return connection
 
 
