@@ -227,7 +227,7 @@ class Machine(RuleBasedStateMachine):
         elif isinstance(what, dict):
             self.model.change(name, **what)
             self.front.put(self.model.queues[name])
-        elif name not in FIFO[0]:
+        elif name in self.model.bindings:  # never the dead-letter queue too: it would get the same message twice
             self.model.bindings[name] = what
             self.front.bind(self.model.bindings)
 

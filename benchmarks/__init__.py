@@ -1,0 +1,1 @@
+"""Benchmarks. Each is a command of its own: ``python -m benchmarks.broker``."""
