@@ -199,7 +199,9 @@ class Promises:
             elif not is_done and not is_stale:
                 if until > at:
                     self.wrong(f"{message}: {claim.kind} refused {until - at:.3f} s before its lock ends")
-                message.is_acked = False
+                # an ack with the lock of a later delivery may be on its way, or done and not answered yet
+                if not any(other.message is message for asked in self._asked_acks for other in asked.given):
+                    message.is_acked = False
             elif is_done and claim.kind == "ack":
                 self._forget(message)
             elif is_done and claim.kind == "extend" and not held.is_stale:

@@ -25,8 +25,8 @@ import pytest
 from .broker_process import BrokerProcess
 
 POLLERS = 500
-PACED = 200
-BURST = 2_000
+PACED = 100
+BURST = 1_000
 MOST_IDLE = 0.05  # of one processor
 WINDOW = 3.0  # seconds
 CONFIG = """
