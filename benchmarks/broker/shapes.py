@@ -75,10 +75,7 @@ def item(number: int, shape: Shape, depth: int, run: str) -> dict[str, Any]:
 
 
 def fill(path: Path, shape: Shape, depth: int) -> None:
-    """Make a broker's file that holds `depth` messages, and check it.
-
-    The messages of free groups are spread evenly over the file, those of the locked group between them.
-    """
+    """Make a broker's file that holds `depth` messages, in the order in which `Shape.group` would publish them, and check it."""
     with LocalBroker(config(shape, durable=False), db=path) as broker:
         broker.queues()
     connection = sqlite3.connect(path, isolation_level=None)
@@ -115,8 +112,10 @@ def _insert(connection: sqlite3.Connection, shape: Shape, depth: int) -> None:
     heap = connection.execute("select heap from queue").fetchone()[0]
     now = int(time.time() * 1_000)
     free = shape.groups(depth)
-    every = round(1 / (1 - shape.locked))  # of so many messages the last is in a free group, the others in the locked one
-    member = f"iif(i % {every} = {every - 1}, i / {every} % {free} + 1, {free + 1})" if shape.fifo else "null"
+    if shape.locked:  # of every hundred messages ninety for the locked group, then ten of a free one, published together
+        member = f"iif(i % 100 < {100 * shape.locked}, {free + 1}, i / 100 + 1)"
+    else:
+        member = f"i % {free} + 1" if shape.fifo else "null"
     content = _fragments(shape)
     connection.execute(
         "with recursive n(i) as (select 0 union all select i + 1 from n where i < :depth - 1)"

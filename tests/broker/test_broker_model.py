@@ -22,6 +22,7 @@ from tests.broker.queue_model import Held, Item, Model, Queue, QueueSettings
 
 STEPS = os.environ.get("COURIER_NB_MODEL_STEPS")
 STEPS_IN_A_ROW = 50
+pytestmark = [pytest.mark.timeout(0)] if STEPS else []
 
 SECOND, DAY = 1_000, 86_400_000
 QUEUES = ["work", "dead", "steps", "grave", "copies"]
@@ -217,9 +218,9 @@ class Machine(RuleBasedStateMachine):
         if at is not None and at + distance > self.now:
             self.wait(at + distance - self.now)
 
-    @rule(which=WHICH, what=st.one_of(st.just("purge"), st.sampled_from(KINDS), CHANGES, CHANGES))
+    @rule(which=WHICH, what=st.sampled_from(KINDS) | CHANGES)
     def administer(self, which: int, what: Any) -> None:
-        """Purge a queue, change its settings, or bind it to the exchange."""
+        """Purge a queue, change one of its settings, or bind it to the exchange."""
         name = _one_of(self.queues, which)
         if self.lags:
             self.front.sweep()
@@ -232,6 +233,11 @@ class Machine(RuleBasedStateMachine):
         elif name in self.model.bindings:  # never the dead-letter queue too: it would get the same message twice
             self.model.bindings[name] = what
             self.front.bind(self.model.bindings)
+
+    @rule(which=WHICH, messages=MESSAGES, limit=LIMITS, ttl=LOCK_TTLS)
+    def purge_and_go_on(self, which: int, messages: Messages, limit: int, ttl: int | None) -> None:
+        self.administer(which, "purge")
+        self.publish_and_receive(which, messages, limit, ttl)
 
     @rule(killed=st.booleans())
     def restart(self, killed: bool) -> None:
