@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from courier_nb.connection import Connection
 from courier_nb.core.messages import ItemResult, Message
 from courier_nb.core.units import Duration, milliseconds
 from courier_nb.wire.operations import Lock, PayloadVisibility
-from courier_nb.wire.session import Session
 
 
 class DestinationCalls:
@@ -19,8 +19,8 @@ class DestinationCalls:
         Name of the queue or exchange.
     """
 
-    def __init__(self, session: Session, id: str) -> None:  # noqa: A002  # the API's noun
-        self._session = session
+    def __init__(self, connection: Connection, id: str) -> None:  # noqa: A002  # the API's noun
+        self._connection = connection
         self.id = id
 
     def __repr__(self) -> str:
@@ -57,7 +57,7 @@ class DestinationCalls:
         Refused, Unreachable, BadAnswer
             After an unknown outcome up to `batch_size` messages may be locked until `lock_ttl` ends.
         """
-        operations = await self._session.operations()
+        operations = await self._connection.operations()
         delivery = await operations.receive(
             self.id,
             polling_ms=milliseconds(polling_time, name="polling_time"),
@@ -69,34 +69,34 @@ class DestinationCalls:
 
     async def publish_batch(self, messages: Sequence[Message]) -> list[ItemResult]:
         """Publish one to ten messages in one call (operation 2); a message without an id is given one."""
-        return await (await self._session.operations()).publish_batch(self.id, messages)
+        return await (await self._connection.operations()).publish_batch(self.id, messages)
 
     async def ack_batch(self, locks: Sequence[Lock]) -> list[ItemResult]:
         """Delete one to ten messages in one call (operation 3), each given as (message id, lock id)."""
-        return await (await self._session.operations()).ack_batch(self.id, locks)
+        return await (await self._connection.operations()).ack_batch(self.id, locks)
 
     async def extend_batch(self, locks: Sequence[Lock], lock_ttl: Duration) -> list[ItemResult]:
         """Let the locks of one to ten messages end `lock_ttl` from now (operation 4)."""
-        operations = await self._session.operations()
+        operations = await self._connection.operations()
         return await operations.extend_batch(self.id, locks, milliseconds(lock_ttl, name="lock_ttl"))
 
     async def nack_batch(self, locks: Sequence[Lock]) -> list[ItemResult]:
         """Return one to ten messages to the queue in one call (operation 5)."""
-        return await (await self._session.operations()).nack_batch(self.id, locks)
+        return await (await self._connection.operations()).nack_batch(self.id, locks)
 
     async def publish_one(self, message: Message) -> ItemResult:
         """Publish one message (operation 6)."""
-        return await (await self._session.operations()).publish_one(self.id, message)
+        return await (await self._connection.operations()).publish_one(self.id, message)
 
     async def ack_one(self, message_id: str, lock_id: str) -> ItemResult:
         """Delete one message (operation 7)."""
-        return await (await self._session.operations()).ack_one(self.id, message_id, lock_id)
+        return await (await self._connection.operations()).ack_one(self.id, message_id, lock_id)
 
     async def extend_one(self, message_id: str, lock_id: str, lock_ttl: Duration) -> ItemResult:
         """Let the lock of one message end `lock_ttl` from now (operation 8)."""
-        operations = await self._session.operations()
+        operations = await self._connection.operations()
         return await operations.extend_one(self.id, message_id, lock_id, milliseconds(lock_ttl, name="lock_ttl"))
 
     async def nack_one(self, message_id: str, lock_id: str) -> ItemResult:
         """Return one message to the queue (operation 9)."""
-        return await (await self._session.operations()).nack_one(self.id, message_id, lock_id)
+        return await (await self._connection.operations()).nack_one(self.id, message_id, lock_id)

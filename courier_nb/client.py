@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, Self
 
 import httpx
 
+from courier_nb.connection import Connection
 from courier_nb.core.errors import ConfigError, Forbidden, Unauthorized
 from courier_nb.core.settings import AuthKind, LockTtlUnit, Settings, places, resolve
 from courier_nb.destination import AsyncDestination
@@ -19,7 +20,6 @@ from courier_nb.flows.reports import ReplayPlan, Report
 from courier_nb.flows.sources import Source, open_source
 from courier_nb.wire.admin import Region
 from courier_nb.wire.auth import Token, broker_url_of
-from courier_nb.wire.session import Session
 from courier_nb.wire.stats import Depth
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ class AsyncClient:
     def __init__(
         self, settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None, lock_ttl_unit: LockTtlUnit | None = None
     ) -> None:
-        self._session = Session(settings, transport=transport, lock_ttl_unit=lock_ttl_unit)
+        self._connection = Connection(settings, transport=transport, lock_ttl_unit=lock_ttl_unit)
+        self._session = self._connection.session
         self._embedded: LocalBroker | None = None
 
     @classmethod
@@ -115,7 +116,7 @@ class AsyncClient:
 
     def destination(self, id: str) -> AsyncDestination:  # noqa: A002  # the API's noun
         """Return a queue or exchange by name; the service is not asked."""
-        return AsyncDestination(self._session, id)
+        return AsyncDestination(self._connection, id)
 
     async def authorize(self) -> Token:
         """Get a token for an MQ client app (operation 10). The other methods do this by themselves."""
@@ -242,7 +243,7 @@ class AsyncClient:
 
     async def aclose(self) -> None:
         """Close the connections; may be called again. Messages still locked come back when their locks end."""
-        await self._session.aclose()
+        await self._connection.aclose()
 
     async def __aenter__(self) -> Self:
         return self

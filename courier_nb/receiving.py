@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -148,12 +147,15 @@ class ReceivingVerbs(DestinationCalls):
         Refused, Unreachable, BadAnswer
             What ended it early; the same call goes on later.
         """
-        operations = await self._session.operations()
-        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
-        root = Path(to) if to is not None else default_capture_folder(self.id, operations.place.environment, stamp)
+        operations = await self._connection.operations()
         stop = stop_after(limit, empties=empties, idle=idle, timeout=timeout)
         counter = Counter(f"drain {self.id}", total=limit)
-        async with show(counter, progress), self._depth_as_total(counter, progress and limit is None):
+        async with (
+            self._connection.run("drain", self.id) as run,
+            show(counter, progress),
+            self._depth_as_total(counter, progress and limit is None),
+        ):
+            root = Path(to) if to is not None else default_capture_folder(self.id, operations.place.environment, run.id)
             report = await drain_flow.drain(
                 operations,
                 self._ask(lock_ttl, polling_time),
@@ -177,10 +179,10 @@ class ReceivingVerbs(DestinationCalls):
         progress: bool,
     ) -> Received:
         flow = receive_flow.peek if verb == "peek" else receive_flow.receive
-        operations = await self._session.operations()
+        operations = await self._connection.operations()
         counter = Counter(f"{verb} {self.id}", total=count)
         workers = min(calls_at_a_time(concurrency), -(-count // 10))
-        async with show(counter, progress):
+        async with self._connection.run(verb, self.id), show(counter, progress):
             return await flow(
                 operations,
                 self._ask(lock_ttl, polling_time, payload_visibility),
@@ -208,7 +210,7 @@ class ReceivingVerbs(DestinationCalls):
 
         async def look() -> None:
             with contextlib.suppress(CourierError):
-                counter.total = await self._session.depth_hint(self.id)
+                counter.total = await self._connection.session.depth_hint(self.id)
 
         looking = asyncio.create_task(look()) if wanted else None
         try:

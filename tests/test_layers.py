@@ -15,7 +15,8 @@ PACKAGE = TOP / "courier_nb"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LONGEST = 320
 
-DOWNWARDS = ["core", "wire", "frames", "storage", "flows", "calls", "receiving", "destination", "doctor", "client", "blocking"]
+DOWNWARDS = ["core", "wire", "frames", "storage", "flows", "connection", "calls", "settling", "publishing", "receiving"]
+DOWNWARDS += ["destination", "doctor", "client", "blocking"]
 ALLOWED = {
     **{layer: set(DOWNWARDS[: i + 1]) for i, layer in enumerate(DOWNWARDS)},
     "broker": {"broker", "core"},

@@ -1,0 +1,51 @@
+"""Runs: one call of a verb, with an identity that its records carry."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One call of a verb.
+
+    Attributes
+    ----------
+    id : str
+        ``<UTC time>-<8 hex digits>``; sorts by time.
+    verb : str
+        What was asked for, such as ``drain``.
+    destination : str
+    """
+
+    id: str
+    verb: str
+    destination: str
+
+
+def new_run_id() -> str:
+    """Return an identity that no other run has."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+
+
+_current: ContextVar[Run | None] = ContextVar("courier_nb_run", default=None)
+
+
+def current_run() -> Run | None:
+    """Return the run that this task belongs to; None for a call that is not part of a verb."""
+    return _current.get()
+
+
+@contextmanager
+def running(run: Run) -> Iterator[Run]:
+    """Let what is done in the block, and in tasks begun there, belong to `run`."""
+    token = _current.set(run)
+    try:
+        yield run
+    finally:
+        _current.reset(token)
