@@ -17,7 +17,7 @@ class Run:
     Attributes
     ----------
     id : str
-        ``<UTC time>-<8 hex digits>``; sorts by time.
+        ``<UTC time to the microsecond>-<8 hex digits>``; sorts by time.
     verb : str
         What was asked for, such as ``drain``.
     destination : str
@@ -30,7 +30,7 @@ class Run:
 
 def new_run_id() -> str:
     """Return an identity that no other run has."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
 
 
 _current: ContextVar[Run | None] = ContextVar("courier_nb_run", default=None)

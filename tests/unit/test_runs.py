@@ -13,7 +13,7 @@ from courier_nb.core.runs import Run, current_run, new_run_id, running
 def test_every_run_has_an_identity_of_its_own() -> None:
     ids = {new_run_id() for _ in range(1_000)}
     assert len(ids) == 1_000
-    assert all(re.fullmatch(r"\d{8}T\d{6}-[0-9a-f]{8}", id_) for id_ in ids)
+    assert all(re.fullmatch(r"\d{8}T\d{12}-[0-9a-f]{8}", id_) for id_ in ids)
 
 
 @pytest.mark.anyio
