@@ -8,13 +8,16 @@ from .core.errors import (
     CaptureError,
     Closed,
     ConfigError,
+    ConfirmationNeeded,
     CourierError,
     DestinationNotFound,
     Forbidden,
     FrameError,
     InvalidArgument,
+    JournalUnwritable,
     LockLost,
     PartialFailure,
+    ReadOnly,
     Refused,
     Throttled,
     TooLarge,
@@ -23,12 +26,19 @@ from .core.errors import (
     Unreachable,
 )
 from .core.messages import NULL, ItemResult, Message, Outcome
+from .core.rates import Rate
 from .destination import AsyncDestination
 from .doctor.findings import ProbeReport
 from .doctor.report import DoctorReport
 from .flows.listing import DestinationList
-from .flows.reports import DrainReport, Received, ReplayPlan, Report
+from .flows.moved import MoveReport
+from .flows.plans import Plan
+from .flows.replayed import Replayed
+from .flows.reports import DrainReport, Received, Report
 from .storage.capture import Capture
+from .storage.exporting import ExportReport, export_frame
+from .storage.journal import Journal
+from .storage.proof import JournalProof
 from .storage.verification import Verification
 
 __all__ = [
@@ -42,24 +52,33 @@ __all__ = [
     "Client",
     "Closed",
     "ConfigError",
+    "ConfirmationNeeded",
     "CourierError",
     "Destination",
     "DestinationList",
     "DestinationNotFound",
     "DoctorReport",
     "DrainReport",
+    "ExportReport",
     "Forbidden",
     "FrameError",
     "InvalidArgument",
     "ItemResult",
+    "Journal",
+    "JournalProof",
+    "JournalUnwritable",
     "LockLost",
     "Message",
+    "MoveReport",
     "Outcome",
     "PartialFailure",
+    "Plan",
     "ProbeReport",
+    "Rate",
+    "ReadOnly",
     "Received",
     "Refused",
-    "ReplayPlan",
+    "Replayed",
     "Report",
     "Throttled",
     "TooLarge",
@@ -68,4 +87,5 @@ __all__ = [
     "Unreachable",
     "Verification",
     "connect",
+    "export_frame",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self
@@ -10,14 +11,15 @@ import httpx
 
 from courier_nb.connection import Connection
 from courier_nb.core.errors import ConfigError, Forbidden, Unauthorized
-from courier_nb.core.settings import AuthKind, LockTtlUnit, Settings, places, resolve
+from courier_nb.core.secrets import secret
+from courier_nb.core.settings import AuthKind, LockTtlUnit, Settings, as_given, guarded, places, resolve
 from courier_nb.destination import AsyncDestination
 from courier_nb.doctor.examine import examine
 from courier_nb.doctor.report import DoctorReport
+from courier_nb.flows.holding import Holding
 from courier_nb.flows.listing import DestinationList
-from courier_nb.flows.publish import Unknown
-from courier_nb.flows.reports import ReplayPlan, Report
-from courier_nb.flows.sources import Source, open_source
+from courier_nb.replaying import ReplayingVerbs
+from courier_nb.storage.journal import Journal
 from courier_nb.wire.admin import Region
 from courier_nb.wire.auth import Token, broker_url_of
 from courier_nb.wire.stats import Depth
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from courier_nb.broker import LocalBroker
 
 
-class AsyncClient:
+class AsyncClient(ReplayingVerbs):
     """One environment of the service, async.
 
     Parameters
@@ -67,6 +69,9 @@ class AsyncClient:
         host: str | None = None,
         mq_url: str | None = None,
         lock_ttl_unit: LockTtlUnit | None = None,
+        read_only: bool | str | None = None,
+        production: bool | str | None = None,
+        journal: str | Path | None = None,
     ) -> Self:
         """Find the settings and return a client; nothing is sent yet.
 
@@ -78,14 +83,27 @@ class AsyncClient:
         ----------
         profile : str, optional
             A profile of ``~/.anypoint/credentials``, or ``"local"`` for the embedded broker.
+        read_only : bool, optional
+            Refuse whatever adds or deletes messages; looking, receiving and giving back go on.
+        production : bool, optional
+            Let destructive verbs need the destination's name typed (``confirm=``). Default: what the Accounts API says of the
+            environment.
+        journal : path or "off", optional
+            Folder in which every run and call is recorded; default: the user's own. See ``docs/journal.md``.
 
         Raises
         ------
         ConfigError
             When something is missing or wrong; it names every place where it may be given.
         """
+        client_secret, password, bearer = secret(client_secret), secret(password), secret(bearer)  # unseen in a traceback too
+        guards = {
+            "read_only": as_given(read_only),
+            "production": as_given(production),
+            "journal": None if journal is None else str(journal),
+        }
         if profile == "local":
-            return cls._connect_embedded(lock_ttl_unit)
+            return cls._connect_embedded(lock_ttl_unit, guards)
         keywords = {
             "client_id": client_id,
             "client_secret": client_secret,
@@ -99,8 +117,12 @@ class AsyncClient:
             "host": host,
             "mq_url": mq_url,
             "lock_ttl_unit": lock_ttl_unit,
+            **guards,
         }
-        return cls(resolve(profile, keywords=keywords))
+        try:
+            return cls(resolve(profile, keywords=keywords))
+        except ConfigError as error:
+            raise error.with_traceback(None)  # noqa: B904  # the same error, without what was read from files
 
     @property
     def broker(self) -> LocalBroker:
@@ -114,9 +136,21 @@ class AsyncClient:
         """The settings in force, and where each came from (``settings.sources``)."""
         return self._session.settings
 
+    @property
+    def journal(self) -> Journal | None:
+        """What was done with this client and others of the same user; None where the settings want no journal."""
+        return self._connection.journal
+
     def destination(self, id: str) -> AsyncDestination:  # noqa: A002  # the API's noun
         """Return a queue or exchange by name; the service is not asked."""
         return AsyncDestination(self._connection, id)
+
+    def held(self) -> Holding:
+        """Return what this client holds, of all destinations; ``.frame()`` has a row for each message.
+
+        The locks of what `receive` gave are extended until it is settled, the time to hold is over or the client closes.
+        """
+        return self._connection.keeper.holding()
 
     async def authorize(self) -> Token:
         """Get a token for an MQ client app (operation 10). The other methods do this by themselves."""
@@ -214,35 +248,11 @@ class AsyncClient:
             progress=progress,
         )
 
-    async def replay(
-        self,
-        source: Source,
-        *,
-        to: str | None = None,
-        dry_run: bool = False,
-        unknown: Unknown = "report",
-        ledger: str | Path | None = None,
-        strict: bool = True,
-        concurrency: int = 8,
-        progress: bool = True,
-    ) -> Report | ReplayPlan:
-        """Publish captured messages into the queue that they died in, or into `to`.
-
-        Without `to`, the target is the queue whose dead letters go to where the messages were received (Admin API).
-        Everything else as in `AsyncDestination.replay`.
-
-        Raises
-        ------
-        ConfigError
-            When the wiring names no queue, or several.
-        """
-        target = to if to is not None else await self._queue_of_dead_letters(source, strict)
-        return await self.destination(target).replay(
-            source, dry_run=dry_run, unknown=unknown, ledger=ledger, strict=strict, concurrency=concurrency, progress=progress
-        )
-
     async def aclose(self) -> None:
-        """Close the connections; may be called again. Messages still locked come back when their locks end."""
+        """Give back what is held and close the connections; may be called again.
+
+        It takes two seconds at the most. What could not be given back by then comes back when its lock ends.
+        """
         await self._connection.aclose()
 
     async def __aenter__(self) -> Self:
@@ -260,11 +270,12 @@ class AsyncClient:
         raise TypeError("A client holds secrets and is not pickled: call connect() where it is needed.")
 
     @classmethod
-    def _connect_embedded(cls, lock_ttl_unit: LockTtlUnit | None) -> Self:
+    def _connect_embedded(cls, lock_ttl_unit: LockTtlUnit | None, guards: Mapping[str, str | None]) -> Self:
         from courier_nb.embedded import embedded_broker
 
         broker = embedded_broker()
-        client = cls(broker_settings(broker.settings), transport=broker.transport(), lock_ttl_unit=lock_ttl_unit)
+        settings = guarded(broker_settings(broker.settings), keywords=guards)
+        client = cls(settings, transport=broker.transport(), lock_ttl_unit=lock_ttl_unit)
         client._embedded = broker
         return client
 
@@ -275,19 +286,6 @@ class AsyncClient:
             if (await self._session.tokens.current()).kind == "client_app":
                 error.add_note("An MQ client app may only use the broker: listing and depth need a connected app or a user.")
             raise
-
-    async def _queue_of_dead_letters(self, source: Source, strict: bool) -> str:
-        origins = open_source(source, strict=strict).origins
-        infos = await self.destinations(depth=False)
-        wired = {info.id for info in infos if info.dead_letter_queue in origins}
-        wired.update(name for info in infos if info.id in origins for name in info.dead_letter_sources)
-        if len(wired) == 1:
-            return wired.pop()
-        where = ", ".join(sorted(origins)) or "an unknown destination"
-        found = f"several queues: {', '.join(sorted(wired))}" if wired else "no queue"
-        raise ConfigError(
-            f"The messages came from {where}, the dead-letter queue of {found}; name the target with to=.", setting="to"
-        )
 
 
 def broker_settings(announced: dict[str, str]) -> Settings:

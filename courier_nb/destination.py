@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from courier_nb.moving import MovingVerbs
 from courier_nb.publishing import PublishingVerbs
-from courier_nb.receiving import ReceivingVerbs
 from courier_nb.settling import SettlingVerbs
 
 
-class AsyncDestination(ReceivingVerbs, SettlingVerbs, PublishingVerbs):
+class AsyncDestination(MovingVerbs, SettlingVerbs, PublishingVerbs):
     """A queue or exchange. Get one from `AsyncClient.destination`; making it asks the service nothing.
 
     Inherits the nine operations of the API (`DestinationCalls`), what takes messages (`ReceivingVerbs`), what settles them
-    (`SettlingVerbs`) and what puts them back (`PublishingVerbs`).
+    (`SettlingVerbs`), what puts them back (`PublishingVerbs`) and what moves them (`MovingVerbs`).
     """

@@ -1,4 +1,4 @@
-"""The verbs that take messages from a destination: peek, receive, drain."""
+"""The verbs that take messages from a destination: receive, drain."""
 
 from __future__ import annotations
 
@@ -7,73 +7,27 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Literal
 
 from anyio import to_thread
 
-from courier_nb.calls import DestinationCalls
-from courier_nb.core.errors import CourierError, InvalidArgument
+from courier_nb.core.errors import CourierError
 from courier_nb.core.progress import Counter, show
-from courier_nb.core.units import Duration, milliseconds
+from courier_nb.core.rates import Rate
+from courier_nb.core.runs import new_run_id
+from courier_nb.core.units import Duration, seconds
 from courier_nb.flows import drain as drain_flow
-from courier_nb.flows import receive as receive_flow
-from courier_nb.flows.receive import Ask
-from courier_nb.flows.reports import Received
+from courier_nb.flows import taking
+from courier_nb.flows.plans import Plan
+from courier_nb.flows.reports import OUTCOMES, Received
 from courier_nb.flows.sources import default_capture_folder
 from courier_nb.flows.stops import calls_at_a_time, stop_after
+from courier_nb.looking import LookingVerbs
 from courier_nb.storage.capture import Capture
 from courier_nb.wire.operations import PayloadVisibility
 
-_LEAST_LOCK_MS = 1_000
 
-
-class ReceivingVerbs(DestinationCalls):
-    """Peek, receive and drain."""
-
-    async def peek(
-        self,
-        count: int = 10,
-        *,
-        lock_ttl: Duration = "1m",
-        polling_time: Duration = "1s",
-        payload_visibility: PayloadVisibility = "full",
-        empties: int = 2,
-        timeout: Duration | None = None,
-        concurrency: int = 4,
-        progress: bool = True,
-    ) -> Received:
-        """Look at messages and put them back.
-
-        The service has no free look: each message is received, which **spends one of its deliveries**, hides it from consumers
-        for a moment, and is billed; then it is returned. A message whose deliveries are used up by this goes to the
-        dead-letter queue.
-
-        Parameters
-        ----------
-        count : int
-            At most so many messages.
-        lock_ttl : duration
-            They come back by themselves after this, should the return fail.
-        polling_time : duration
-            How long one call may wait for a message.
-        payload_visibility : {"full", "none", "conditional"}
-        empties : int
-            Give up after so many empty answers in a row; one does not mean an empty queue.
-        timeout : duration, optional
-            Give up after this long in all.
-        concurrency : int
-            Calls at a time.
-        progress : bool
-            Show a bar once it takes more than a second.
-
-        Returns
-        -------
-        Received
-            ``.frame()`` is the DataFrame of messages, ``settlement`` says whether each was returned.
-        """
-        return await self._collect(
-            "peek", count, lock_ttl, polling_time, payload_visibility, empties, timeout, concurrency, progress
-        )
+class ReceivingVerbs(LookingVerbs):
+    """Receive and drain."""
 
     async def receive(
         self,
@@ -84,22 +38,58 @@ class ReceivingVerbs(DestinationCalls):
         payload_visibility: PayloadVisibility = "full",
         empties: int = 2,
         timeout: Duration | None = None,
+        keep: bool = True,
+        hold: Duration | None = "1h",
+        rate: Rate | str | None = None,
         concurrency: int = 4,
         progress: bool = True,
     ) -> Received:
         """Receive messages and keep them locked, to be settled with `ack`, `nack` or `extend`.
 
         Spends one delivery of each. When the call fails or is interrupted, what it had received is returned to the queue.
-        Parameters as in `peek`; the locks end after `lock_ttl`, and the messages come back by themselves then.
+
+        Their locks are extended from their arrival on, each when a third to a half of its time is over, also while the kernel is
+        busy; ten messages in a call, which is billed. They go back to the queue when `hold` is over, when the client closes, and
+        when the process ends; should it be killed, when their locks end, which is why locks stay short. `held` shows them.
+
+        Parameters
+        ----------
+        count, polling_time, payload_visibility, empties, timeout, rate, concurrency, progress
+            As in `peek`.
+        lock_ttl : duration
+            How long a lock lasts, at first and after each extension.
+        keep : bool
+            Extend the locks. Otherwise they end after `lock_ttl`, and the messages come back by themselves then.
+        hold : duration, optional
+            Give them back after this long; None holds them until the client closes.
 
         Returns
         -------
         Received
-            ``.frame()`` is the DataFrame of messages; its rows can be given to `ack`, `nack` and `extend`.
+            ``.frame()`` is the DataFrame of messages; its rows can be given to `ack`, `nack` and `extend`. A context manager:
+            what was not settled in the block goes back to the queue at its end.
         """
-        return await self._collect(
-            "receive", count, lock_ttl, polling_time, payload_visibility, empties, timeout, concurrency, progress
-        )
+        operations = await self._connection.operations(rate)
+        ask = self._ask(lock_ttl, polling_time, payload_visibility)
+        counter = Counter(f"receive {self.id}", total=count)
+        workers = min(calls_at_a_time(concurrency), -(-count // 10))
+        stop = stop_after(count, empties=empties, timeout=timeout)
+        hold_seconds = float("inf") if hold is None else seconds(hold, name="hold")
+        wiring = await self._connection.guard.wiring(self.id)
+        async with self._connection.run("receive", self.id) as run, show(counter, progress):
+            report = await taking.receive(
+                operations,
+                ask,
+                stop,
+                concurrency=workers,
+                counter=counter,
+                keeper=self._connection.keeper,
+                keep=keep,
+                hold_seconds=hold_seconds,
+                wiring=wiring,
+            )
+            run.outcome(report.counts)
+        return report
 
     async def drain(
         self,
@@ -111,9 +101,12 @@ class ReceivingVerbs(DestinationCalls):
         empties: int | None = 3,
         idle: Duration | None = None,
         timeout: Duration | None = None,
+        dry_run: bool = False,
+        confirm: str | None = None,
+        rate: Rate | str | None = None,
         concurrency: int = 16,
         progress: bool = True,
-    ) -> Capture:
+    ) -> Capture | Plan:
         """Move messages into Parquet; each is deleted from the queue only after it is on disk and flushed.
 
         Parameters
@@ -131,13 +124,19 @@ class ReceivingVerbs(DestinationCalls):
             Stop after so many empty answers in a row; None goes on until another limit is reached.
         idle, timeout : duration, optional
             Stop after this long without a message, or in all.
+        dry_run : bool
+            Return the plan and send nothing that changes anything.
+        confirm : str, optional
+            This destination's name, which is asked for in production.
+        rate : Rate or str, optional
+            How fast to go, such as ``"100 msg/s"``; see ``docs/rates.md``.
         concurrency : int
             Calls at a time.
         progress : bool
 
         Returns
         -------
-        Capture
+        Capture or Plan
             ``.frame()`` is the DataFrame, ``.report`` says how it went.
 
         Raises
@@ -146,16 +145,23 @@ class ReceivingVerbs(DestinationCalls):
             When the folder is not usable or the disk is full; nothing was acknowledged that is not on disk.
         Refused, Unreachable, BadAnswer
             What ended it early; the same call goes on later.
+        ReadOnly, ConfirmationNeeded, JournalUnwritable
+            When the guards or the journal forbid it; nothing was sent.
         """
-        operations = await self._connection.operations()
+        if not dry_run:
+            await self._connection.permit("drain", self.id, confirm)
+        operations = await self._connection.operations(rate)
+        run_id = new_run_id()
+        root = Path(to) if to is not None else default_capture_folder(self.id, operations.place.environment, run_id)
+        if dry_run:
+            return await (await self._connection.planner(concurrency, rate)).drain(self.id, root, limit)
         stop = stop_after(limit, empties=empties, idle=idle, timeout=timeout)
         counter = Counter(f"drain {self.id}", total=limit)
         async with (
-            self._connection.run("drain", self.id) as run,
+            self._connection.run("drain", self.id, id=run_id, confirm=confirm, capture=root, arguments={"limit": limit}) as run,
             show(counter, progress),
             self._depth_as_total(counter, progress and limit is None),
         ):
-            root = Path(to) if to is not None else default_capture_folder(self.id, operations.place.environment, run.id)
             report = await drain_flow.drain(
                 operations,
                 self._ask(lock_ttl, polling_time),
@@ -164,45 +170,8 @@ class ReceivingVerbs(DestinationCalls):
                 concurrency=calls_at_a_time(concurrency),
                 counter=counter,
             )
+            run.outcome({kind: count for kind in OUTCOMES if (count := getattr(report, kind))})
         return await to_thread.run_sync(lambda: Capture(root, report=report))
-
-    async def _collect(
-        self,
-        verb: Literal["peek", "receive"],
-        count: int,
-        lock_ttl: Duration,
-        polling_time: Duration,
-        payload_visibility: PayloadVisibility,
-        empties: int,
-        timeout: Duration | None,
-        concurrency: int,
-        progress: bool,
-    ) -> Received:
-        flow = receive_flow.peek if verb == "peek" else receive_flow.receive
-        operations = await self._connection.operations()
-        counter = Counter(f"{verb} {self.id}", total=count)
-        workers = min(calls_at_a_time(concurrency), -(-count // 10))
-        async with self._connection.run(verb, self.id), show(counter, progress):
-            return await flow(
-                operations,
-                self._ask(lock_ttl, polling_time, payload_visibility),
-                stop_after(count, empties=empties, timeout=timeout),
-                concurrency=workers,
-                counter=counter,
-            )
-
-    def _ask(self, lock_ttl: Duration, polling_time: Duration, payload_visibility: PayloadVisibility = "full") -> Ask:
-        lock_ms = milliseconds(lock_ttl, name="lock_ttl")
-        if lock_ms < _LEAST_LOCK_MS:
-            raise InvalidArgument(
-                f"lock_ttl is {lock_ms} ms; at least {_LEAST_LOCK_MS} ms are needed to do anything with a message."
-            )
-        return Ask(
-            self.id,
-            milliseconds(polling_time, name="polling_time"),
-            lock_ms,
-            payload_visibility=payload_visibility,
-        )
 
     @asynccontextmanager
     async def _depth_as_total(self, counter: Counter, wanted: bool) -> AsyncIterator[None]:

@@ -15,7 +15,7 @@ from courier_nb.frames import schema
 TOP = Path(__file__).parents[1]
 README = (TOP / "README.md").read_text()
 PAGES = sorted((TOP / "docs").glob("*.md"))
-SHARED_OPTIONS = {"--profile", "--url", "--host", "--org", "--env", "--region", "--json"}
+SHARED_OPTIONS = {"--profile", "--url", "--host", "--org", "--env", "--region", "--json", "--read-only", "--journal"}
 
 
 def page(name: str) -> str:

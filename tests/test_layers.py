@@ -15,8 +15,20 @@ PACKAGE = TOP / "courier_nb"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LONGEST = 320
 
-DOWNWARDS = ["core", "wire", "frames", "storage", "flows", "connection", "calls", "settling", "publishing", "receiving"]
-DOWNWARDS += ["destination", "doctor", "client", "blocking"]
+DOWNWARDS = [
+    "core",
+    "wire",
+    "frames",
+    "storage",
+    "flows",
+    "connection",
+    "calls",
+    "settling",
+    "publishing",
+    "looking",
+    "receiving",
+]
+DOWNWARDS += ["moving", "destination", "replaying", "doctor", "client", "blocking"]
 ALLOWED = {
     **{layer: set(DOWNWARDS[: i + 1]) for i, layer in enumerate(DOWNWARDS)},
     "broker": {"broker", "core"},

@@ -10,18 +10,26 @@ from courier_nb.blocking.destination import Destination
 from courier_nb.blocking.documented import documented_as
 from courier_nb.client import AsyncClient
 from courier_nb.core.portal import close_with, run
+from courier_nb.core.rates import Rate
+from courier_nb.core.secrets import secret
 from courier_nb.core.settings import AuthKind, LockTtlUnit, Settings
 from courier_nb.doctor.report import DoctorReport
+from courier_nb.flows.holding import Holding
 from courier_nb.flows.listing import DestinationList
-from courier_nb.flows.publish import Unknown
-from courier_nb.flows.reports import ReplayPlan, Report
+from courier_nb.flows.plans import Plan
+from courier_nb.flows.provenance import Ids
+from courier_nb.flows.replayed import Replayed
 from courier_nb.flows.sources import Source
+from courier_nb.flows.wish import Unknown
+from courier_nb.storage.capture import Capture
+from courier_nb.storage.journal import Journal
 from courier_nb.wire.admin import Region
 from courier_nb.wire.auth import Token
 from courier_nb.wire.stats import Depth
 
 if TYPE_CHECKING:
     import httpx
+    import pandas as pd
 
     from courier_nb.broker import LocalBroker
 
@@ -52,7 +60,11 @@ class Client:
         host: str | None = None,
         mq_url: str | None = None,
         lock_ttl_unit: LockTtlUnit | None = None,
+        read_only: bool | str | None = None,
+        production: bool | str | None = None,
+        journal: str | Path | None = None,
     ) -> Self:
+        client_secret, password, bearer = secret(client_secret), secret(password), secret(bearer)  # unseen in a traceback too
         client = cls.__new__(cls)
         inner = AsyncClient.connect(
             profile,
@@ -68,6 +80,9 @@ class Client:
             host=host,
             mq_url=mq_url,
             lock_ttl_unit=lock_ttl_unit,
+            read_only=read_only,
+            production=production,
+            journal=journal,
         )
         client._adopt(inner)
         return client
@@ -84,8 +99,15 @@ class Client:
     def settings(self) -> Settings:
         return self._inner.settings
 
+    @property
+    def journal(self) -> Journal | None:
+        return self._inner.journal
+
     def destination(self, id: str) -> Destination:  # noqa: A002  # the API's noun
-        return Destination(self._inner.destination(id))
+        return Destination(self._inner.destination(id), self)
+
+    def held(self) -> Holding:
+        return self._inner.held()
 
     def authorize(self) -> Token:
         return run(self._inner.authorize)
@@ -130,25 +152,66 @@ class Client:
         to: str | None = None,
         dry_run: bool = False,
         unknown: Unknown = "report",
+        ids: Ids = "auto",
+        provenance: bool = True,
+        fifo: bool | None = None,
         ledger: str | Path | None = None,
         strict: bool = True,
+        confirm: str | None = None,
+        rate: Rate | str | None = None,
         concurrency: int = 8,
         progress: bool = True,
-    ) -> Report | ReplayPlan:
+    ) -> Replayed | Plan:
         return run(
             self._inner.replay,
             source,
             to=to,
             dry_run=dry_run,
             unknown=unknown,
+            ids=ids,
+            provenance=provenance,
+            fifo=fifo,
             ledger=ledger,
             strict=strict,
+            confirm=confirm,
+            rate=rate,
             concurrency=concurrency,
             progress=progress,
         )
 
+    def undo(
+        self,
+        run_id: str,
+        *,
+        capture: str | Path | Capture | None = None,
+        include_unknown: bool = False,
+        dry_run: bool = False,
+        unknown: Unknown = "report",
+        fifo: bool | None = None,
+        confirm: str | None = None,
+        rate: Rate | str | None = None,
+        concurrency: int = 8,
+        progress: bool = True,
+    ) -> Replayed | Plan:
+        return run(
+            self._inner.undo,
+            run_id,
+            capture=capture,
+            include_unknown=include_unknown,
+            dry_run=dry_run,
+            unknown=unknown,
+            fifo=fifo,
+            confirm=confirm,
+            rate=rate,
+            concurrency=concurrency,
+            progress=progress,
+        )
+
+    def replays(self, capture: str | Path | Capture | None = None, *, ledger: str | Path | None = None) -> pd.DataFrame:
+        return self._inner.replays(capture, ledger=ledger)
+
     def close(self) -> None:
-        """Close the connections; may be called again. Messages still locked come back when their locks end."""
+        """Give back what is held and close the connections; may be called again."""
         run(self._inner.aclose)
 
     def __enter__(self) -> Self:

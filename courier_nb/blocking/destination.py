@@ -2,71 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
+from courier_nb.blocking.calls import Calls
 from courier_nb.blocking.documented import documented_as
-from courier_nb.core.messages import ItemResult, Message
 from courier_nb.core.portal import run
+from courier_nb.core.rates import Rate
 from courier_nb.core.units import Duration
 from courier_nb.destination import AsyncDestination
-from courier_nb.flows.publish import Unknown
-from courier_nb.flows.reports import Received, ReplayPlan, Report
+from courier_nb.flows.guard import LastChance, LookCost
+from courier_nb.flows.holding import Holding
+from courier_nb.flows.moved import MoveReport
+from courier_nb.flows.plans import Plan
+from courier_nb.flows.provenance import Ids
+from courier_nb.flows.replayed import Replayed
+from courier_nb.flows.reports import Received, Report
 from courier_nb.flows.sources import Rows, Source
+from courier_nb.flows.wish import Unknown
 from courier_nb.storage.capture import Capture
-from courier_nb.wire.operations import Lock, PayloadVisibility
+from courier_nb.wire.operations import PayloadVisibility
 
 
 @documented_as(AsyncDestination)
-class Destination:
+class Destination(Calls):
     """A queue or exchange. Get one from `Client.destination`; making it asks the service nothing."""
-
-    def __init__(self, inner: AsyncDestination) -> None:
-        self._inner = inner
-        self.id = inner.id
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.id!r}>"
-
-    def receive_batch(
-        self,
-        *,
-        polling_time: Duration = "10s",
-        batch_size: int = 1,
-        lock_ttl: Duration = "2m",
-        payload_visibility: PayloadVisibility = "full",
-    ) -> list[Message]:
-        return run(
-            self._inner.receive_batch,
-            polling_time=polling_time,
-            batch_size=batch_size,
-            lock_ttl=lock_ttl,
-            payload_visibility=payload_visibility,
-        )
-
-    def publish_batch(self, messages: Sequence[Message]) -> list[ItemResult]:
-        return run(self._inner.publish_batch, messages)
-
-    def ack_batch(self, locks: Sequence[Lock]) -> list[ItemResult]:
-        return run(self._inner.ack_batch, locks)
-
-    def extend_batch(self, locks: Sequence[Lock], lock_ttl: Duration) -> list[ItemResult]:
-        return run(self._inner.extend_batch, locks, lock_ttl)
-
-    def nack_batch(self, locks: Sequence[Lock]) -> list[ItemResult]:
-        return run(self._inner.nack_batch, locks)
-
-    def publish_one(self, message: Message) -> ItemResult:
-        return run(self._inner.publish_one, message)
-
-    def ack_one(self, message_id: str, lock_id: str) -> ItemResult:
-        return run(self._inner.ack_one, message_id, lock_id)
-
-    def extend_one(self, message_id: str, lock_id: str, lock_ttl: Duration) -> ItemResult:
-        return run(self._inner.extend_one, message_id, lock_id, lock_ttl)
-
-    def nack_one(self, message_id: str, lock_id: str) -> ItemResult:
-        return run(self._inner.nack_one, message_id, lock_id)
 
     def peek(
         self,
@@ -77,6 +36,10 @@ class Destination:
         payload_visibility: PayloadVisibility = "full",
         empties: int = 2,
         timeout: Duration | None = None,
+        last_chance: LastChance = "hold",
+        max_deliveries: int | None = None,
+        confirm: str | None = None,
+        rate: Rate | str | None = None,
         concurrency: int = 4,
         progress: bool = True,
     ) -> Received:
@@ -88,9 +51,19 @@ class Destination:
             payload_visibility=payload_visibility,
             empties=empties,
             timeout=timeout,
+            last_chance=last_chance,
+            max_deliveries=max_deliveries,
+            confirm=confirm,
+            rate=rate,
             concurrency=concurrency,
             progress=progress,
         )
+
+    def look_cost(self, count: int = 10, *, max_deliveries: int | None = None) -> LookCost:
+        return run(self._inner.look_cost, count, max_deliveries=max_deliveries)
+
+    def held(self) -> Holding:
+        return self._inner.held()
 
     def receive(
         self,
@@ -101,6 +74,9 @@ class Destination:
         payload_visibility: PayloadVisibility = "full",
         empties: int = 2,
         timeout: Duration | None = None,
+        keep: bool = True,
+        hold: Duration | None = "1h",
+        rate: Rate | str | None = None,
         concurrency: int = 4,
         progress: bool = True,
     ) -> Received:
@@ -112,6 +88,9 @@ class Destination:
             payload_visibility=payload_visibility,
             empties=empties,
             timeout=timeout,
+            keep=keep,
+            hold=hold,
+            rate=rate,
             concurrency=concurrency,
             progress=progress,
         )
@@ -126,9 +105,12 @@ class Destination:
         empties: int | None = 3,
         idle: Duration | None = None,
         timeout: Duration | None = None,
+        dry_run: bool = False,
+        confirm: str | None = None,
+        rate: Rate | str | None = None,
         concurrency: int = 16,
         progress: bool = True,
-    ) -> Capture:
+    ) -> Capture | Plan:
         return run(
             self._inner.drain,
             to,
@@ -138,21 +120,69 @@ class Destination:
             empties=empties,
             idle=idle,
             timeout=timeout,
+            dry_run=dry_run,
+            confirm=confirm,
+            rate=rate,
             concurrency=concurrency,
             progress=progress,
         )
 
-    def ack(self, rows: Rows, *, concurrency: int = 8, progress: bool = True) -> Report:
-        return run(self._inner.ack, rows, concurrency=concurrency, progress=progress)
+    def ack(
+        self,
+        rows: Rows,
+        *,
+        dry_run: bool = False,
+        confirm: str | None = None,
+        rate: Rate | str | None = None,
+        concurrency: int = 8,
+        progress: bool = True,
+    ) -> Report | Plan:
+        return run(self._inner.ack, rows, dry_run=dry_run, confirm=confirm, rate=rate, concurrency=concurrency, progress=progress)
 
-    def nack(self, rows: Rows, *, concurrency: int = 8, progress: bool = True) -> Report:
-        return run(self._inner.nack, rows, concurrency=concurrency, progress=progress)
+    def nack(
+        self,
+        rows: Rows,
+        *,
+        dry_run: bool = False,
+        rate: Rate | str | None = None,
+        concurrency: int = 8,
+        progress: bool = True,
+    ) -> Report | Plan:
+        return run(self._inner.nack, rows, dry_run=dry_run, rate=rate, concurrency=concurrency, progress=progress)
 
-    def extend(self, rows: Rows, lock_ttl: Duration, *, concurrency: int = 8, progress: bool = True) -> Report:
-        return run(self._inner.extend, rows, lock_ttl, concurrency=concurrency, progress=progress)
+    def extend(
+        self,
+        rows: Rows,
+        lock_ttl: Duration,
+        *,
+        dry_run: bool = False,
+        rate: Rate | str | None = None,
+        concurrency: int = 8,
+        progress: bool = True,
+    ) -> Report | Plan:
+        return run(self._inner.extend, rows, lock_ttl, dry_run=dry_run, rate=rate, concurrency=concurrency, progress=progress)
 
-    def publish(self, messages: Source, *, strict: bool = True, concurrency: int = 8, progress: bool = True) -> Report:
-        return run(self._inner.publish, messages, strict=strict, concurrency=concurrency, progress=progress)
+    def publish(
+        self,
+        messages: Source,
+        *,
+        dry_run: bool = False,
+        confirm: str | None = None,
+        strict: bool = True,
+        rate: Rate | str | None = None,
+        concurrency: int = 8,
+        progress: bool = True,
+    ) -> Report | Plan:
+        return run(
+            self._inner.publish,
+            messages,
+            dry_run=dry_run,
+            confirm=confirm,
+            strict=strict,
+            rate=rate,
+            concurrency=concurrency,
+            progress=progress,
+        )
 
     def replay(
         self,
@@ -160,18 +190,94 @@ class Destination:
         *,
         dry_run: bool = False,
         unknown: Unknown = "report",
+        ids: Ids = "auto",
+        provenance: bool = True,
+        fifo: bool | None = None,
         ledger: str | Path | None = None,
         strict: bool = True,
+        confirm: str | None = None,
+        rate: Rate | str | None = None,
         concurrency: int = 8,
         progress: bool = True,
-    ) -> Report | ReplayPlan:
+    ) -> Replayed | Plan:
         return run(
             self._inner.replay,
             source,
             dry_run=dry_run,
             unknown=unknown,
+            ids=ids,
+            provenance=provenance,
+            fifo=fifo,
             ledger=ledger,
             strict=strict,
+            confirm=confirm,
+            rate=rate,
             concurrency=concurrency,
+            progress=progress,
+        )
+
+    def move(
+        self,
+        to: str,
+        via: str | Path | None = None,
+        *,
+        limit: int | None = None,
+        dry_run: bool = False,
+        unknown: Unknown = "report",
+        ids: Ids = "auto",
+        provenance: bool = True,
+        fifo: bool | None = None,
+        confirm: str | None = None,
+        lock_ttl: Duration = "5m",
+        polling_time: Duration = "1s",
+        empties: int | None = 3,
+        timeout: Duration | None = None,
+        rate: Rate | str | None = None,
+        concurrency: int = 8,
+        progress: bool = True,
+    ) -> MoveReport | Plan:
+        return run(
+            self._inner.move,
+            to,
+            via,
+            limit=limit,
+            dry_run=dry_run,
+            unknown=unknown,
+            ids=ids,
+            provenance=provenance,
+            fifo=fifo,
+            confirm=confirm,
+            lock_ttl=lock_ttl,
+            polling_time=polling_time,
+            empties=empties,
+            timeout=timeout,
+            rate=rate,
+            concurrency=concurrency,
+            progress=progress,
+        )
+
+    def put_back(
+        self,
+        rows: Rows,
+        via: str | Path | None = None,
+        *,
+        dry_run: bool = False,
+        unknown: Unknown = "report",
+        ids: Ids = "auto",
+        provenance: bool = True,
+        fifo: bool | None = None,
+        confirm: str | None = None,
+        progress: bool = True,
+    ) -> Report | Plan:
+        return run(
+            self._inner.put_back,
+            rows,
+            via,
+            dry_run=dry_run,
+            unknown=unknown,
+            ids=ids,
+            provenance=provenance,
+            fifo=fifo,
+            confirm=confirm,
             progress=progress,
         )

@@ -36,6 +36,6 @@ class ServedBroker(LocalBroker):
 
     @property
     def environ(self) -> dict[str, str]:
-        """The same as environment variables, by the names of the Anypoint CLI and of this package."""
+        """The same as environment variables, by the names of the Anypoint CLI and of this package; tests keep no journal."""
         settings = self.settings
-        return {variable: settings[name] for name, variable in _VARIABLES.items()}
+        return {**{variable: settings[name] for name, variable in _VARIABLES.items()}, "ANYPOINT_MQ_JOURNAL": "off"}

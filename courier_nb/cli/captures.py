@@ -1,4 +1,4 @@
-"""``drain``, ``replay``, ``verify`` and ``publish``."""
+"""``drain``, ``verify``, ``compact`` and ``publish``."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from pathlib import Path
 import click
 
 from courier_nb.blocking import Client
-from courier_nb.cli.options import DURATION, connected, json_option
+from courier_nb.cli.guarding import confirm_option, confirmed, dry_run_option, emit_plan
+from courier_nb.cli.options import DURATION, connected, json_option, rate_option
+from courier_nb.cli.outcomes import emit_report
 from courier_nb.cli.output import emit, show_bars
-from courier_nb.flows.reports import ReplayPlan, Report
+from courier_nb.flows.plans import Plan
 from courier_nb.frames.text import plain
-from courier_nb.storage.layout import open_layout
+from courier_nb.storage.capture import Capture
+from courier_nb.storage.layout import Layout, open_layout
 from courier_nb.storage.verification import verify_layout
-
-_REASONS_SHOWN = 5
 
 
 @click.command(short_help="Move messages into Parquet.")
@@ -30,7 +31,10 @@ _REASONS_SHOWN = 5
     "--empties", type=click.IntRange(1), default=3, show_default=True, help="Stop after so many empty answers in a row."
 )
 @click.option("--timeout", type=DURATION, help="Stop after this long in all.")
+@rate_option
 @click.option("--concurrency", type=click.IntRange(1, 128), default=16, show_default=True, help="Calls at a time.")
+@dry_run_option
+@confirm_option
 @connected
 def drain(
     client: Client,
@@ -41,22 +45,33 @@ def drain(
     polling_time: str,
     empties: int,
     timeout: str | None,
+    rate: str | None,
     concurrency: int,
+    dry_run: bool,
+    confirm: str | None,
 ) -> int:
     """Move the messages of QUEUE into Parquet: each is deleted only after it is on disk and flushed.
 
     Run the same command again after an interruption: what was cut off is finished first.
     """
-    capture = client.destination(queue).drain(
-        folder,
-        limit=limit,
-        lock_ttl=lock_ttl,
-        polling_time=polling_time,
-        empties=empties,
-        timeout=timeout,
-        concurrency=concurrency,
-        progress=show_bars(),
+    capture = confirmed(
+        lambda typed: client.destination(queue).drain(
+            folder,
+            limit=limit,
+            lock_ttl=lock_ttl,
+            polling_time=polling_time,
+            empties=empties,
+            timeout=timeout,
+            dry_run=dry_run,
+            confirm=typed,
+            rate=rate,
+            concurrency=concurrency,
+            progress=show_bars(),
+        ),
+        confirm,
     )
+    if isinstance(capture, Plan):
+        return emit_plan(capture)
     report = capture.report
     lines = [
         f"{report.acked} messages moved from {plain(queue)} to {plain(folder)} in {report.seconds:.1f} s, {report.calls} calls "
@@ -69,39 +84,14 @@ def drain(
     return 0 if report.ok else 1
 
 
-@click.command(short_help="Publish captured messages again.")
-@click.argument("source", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--to", "target", metavar="QUEUE", help="Target; default: the queue whose dead letters these are.")
-@click.option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
-@click.option("--resend-unknown", is_flag=True, help="Also send again what an earlier run sent without a certain answer.")
-@click.option("--concurrency", type=click.IntRange(1, 128), default=8, show_default=True, help="Calls at a time.")
-@connected
-def replay(client: Client, source: Path, target: str | None, dry_run: bool, resend_unknown: bool, concurrency: int) -> int:
-    """Publish the messages of a capture DIR (or Parquet file) again, each once however often this is run."""
-    result = client.replay(
-        source,
-        to=target,
-        dry_run=dry_run,
-        unknown="resend" if resend_unknown else "report",
-        concurrency=concurrency,
-        progress=show_bars(),
-    )
-    if isinstance(result, ReplayPlan):
-        emit(
-            asdict(result),
-            f"Would send {result.to_send} of {result.rows} messages to {plain(result.target)} in at least {result.calls} calls; "
-            f"{result.already_confirmed} were confirmed by an earlier run, {result.unknown} are unknown. Nothing was sent.",
-        )
-        return 0
-    return _emit_report(result, already_done=("ok", "skipped"))
-
-
 @click.command(short_help="Check a capture without the broker.")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @json_option
 def verify(folder: Path) -> int:
     """Check, without the broker, that every file of the capture DIR holds what was written into it."""
-    result = verify_layout(open_layout(folder))
+    layout = Layout(folder)
+    # The file that says what the folder is may itself be damaged: then it is to be named, and the rest looked at.
+    result = verify_layout(layout if layout.identity_file.exists() else open_layout(folder))
     findings = [asdict(finding) for finding in result.findings]
     lines = [f"{plain(f.file)}: {plain(f.what)}" for f in result.findings if f.what]
     state = "complete" if result.ok else "DAMAGED"
@@ -110,29 +100,36 @@ def verify(folder: Path) -> int:
     return 0 if result.ok else 1
 
 
+@click.command(short_help="Merge the small files of a capture.")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@json_option
+def compact(folder: Path) -> int:
+    """Merge the small Parquet files of the capture DIR into files of about 100 MB, as the end of a drain does."""
+    capture = Capture(folder)
+    fewer = capture.compact()
+    emit(
+        {"messages": len(capture), "files_fewer": fewer},
+        f"{plain(folder)}: {len(capture)} messages, now in {fewer} files fewer.",
+    )
+    return 0
+
+
 @click.command(short_help="Publish messages from a file.")
 @click.argument("queue")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@rate_option
 @click.option("--concurrency", type=click.IntRange(1, 128), default=8, show_default=True, help="Calls at a time.")
+@dry_run_option
+@confirm_option
 @connected
-def publish(client: Client, queue: str, file: Path, concurrency: int) -> int:
+def publish(
+    client: Client, queue: str, file: Path, rate: str | None, concurrency: int, dry_run: bool, confirm: str | None
+) -> int:
     """Publish the messages of FILE (.jsonl, .jsonl.gz: the publish shape, one a line; .parquet: as drained) into QUEUE."""
-    return _emit_report(client.destination(queue).publish(file, concurrency=concurrency, progress=show_bars()))
-
-
-def _emit_report(report: Report, already_done: tuple[str, ...] = ("ok",)) -> int:
-    failed = [outcome for outcome in report.outcomes if outcome.kind not in already_done]
-    counts = ", ".join(f"{count} {kind}" for kind, count in report.counts.items()) or "nothing to do"
-    lines = [f"{report.verb} into {plain(report.destination)}: {counts}; {report.calls} calls in {report.seconds:.1f} s."]
-    lines += [f"  {plain(o.message_id)}: {o.kind}: {plain(o.reason)}" for o in failed[:_REASONS_SHOWN]]
-    if len(failed) > _REASONS_SHOWN:
-        lines.append(f"  … and {len(failed) - _REASONS_SHOWN} more")
-    document = {
-        "destination": report.destination,
-        "outcomes": report.counts,
-        "calls": report.calls,
-        "seconds": report.seconds,
-        "failed": [asdict(outcome) for outcome in failed],
-    }
-    emit(document, "\n".join(lines))
-    return 1 if failed else 0
+    report = confirmed(
+        lambda typed: client.destination(queue).publish(
+            file, dry_run=dry_run, confirm=typed, rate=rate, concurrency=concurrency, progress=show_bars()
+        ),
+        confirm,
+    )
+    return emit_plan(report) if isinstance(report, Plan) else emit_report(report)

@@ -10,18 +10,23 @@ from typing import NoReturn
 import click
 
 from courier_nb.cli.broker import broker
-from courier_nb.cli.captures import drain, publish, replay, verify
+from courier_nb.cli.captures import compact, drain, publish, verify
 from courier_nb.cli.demo import demo
 from courier_nb.cli.doctor import doctor
+from courier_nb.cli.export import export
+from courier_nb.cli.journal import journal
 from courier_nb.cli.looking import destinations, peek
 from courier_nb.cli.output import emit_error
+from courier_nb.cli.replaying import move, replay, replays, undo
 from courier_nb.core.errors import (
     BadAnswer,
     CaptureDamaged,
     CaptureError,
     ConfigError,
+    ConfirmationNeeded,
     CourierError,
     InvalidArgument,
+    ReadOnly,
     Refused,
     TooLarge,
     Unreachable,
@@ -46,7 +51,9 @@ def cli() -> None:
     """
 
 
-for command in (broker, destinations, peek, drain, replay, verify, publish, demo, doctor):
+for command in (broker, destinations, peek, drain, verify, compact, export, replay, undo, move, replays, publish):
+    cli.add_command(command)
+for command in (journal, demo, doctor):
     cli.add_command(command)
 
 
@@ -75,7 +82,7 @@ def exit_code(error: CourierError) -> int:
     match error:
         case CaptureDamaged() | TooLarge():
             return PARTLY_FAILED
-        case ConfigError() | InvalidArgument() | CaptureError():
+        case ConfigError() | InvalidArgument() | CaptureError() | ReadOnly() | ConfirmationNeeded():
             return USAGE
         case Unreachable() | Refused() | BadAnswer():
             return NOT_REACHED

@@ -10,7 +10,8 @@ import click
 
 from courier_nb.blocking import Client
 from courier_nb.cli.output import want_json
-from courier_nb.core.errors import ConfigError
+from courier_nb.core.errors import ConfigError, InvalidArgument
+from courier_nb.core.rates import as_rate
 from courier_nb.core.units import milliseconds
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -29,7 +30,24 @@ class DurationType(click.ParamType[str]):
         return str(value)
 
 
+class RateType(click.ParamType[str]):
+    """A rate such as ``100 msg/s``."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            as_rate(value)
+        except InvalidArgument as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
 DURATION = DurationType()
+
+rate_option = click.option(
+    "--rate", type=RateType(), help="How fast to go: '100 msg/s', '5 calls/s', '2 MB/s, ramp-up 30s'. Default: no limit."
+)
 
 
 def json_option(command: F) -> F:
@@ -55,9 +73,12 @@ def connected(command: Callable[..., Any]) -> Callable[..., Any]:
         organization: str | None,
         environment: str | None,
         region: str | None,
+        read_only: bool,
+        journal: str | None,
         **arguments: Any,
     ) -> Any:
         keywords = {"mq_url": url, "host": host, "organization": organization, "environment": environment, "region": region}
+        keywords.update(journal=journal, read_only="true" if read_only else None)
         with Client.connect(profile, **keywords) as client:  # type: ignore[arg-type]  # all of these take a text or None
             return command(client, **arguments)
 
@@ -68,6 +89,8 @@ def connected(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--org", "organization", metavar="ID|NAME", help="Organization (ANYPOINT_ORG)."),
         click.option("--env", "environment", metavar="ID|NAME", help="Environment (ANYPOINT_ENV)."),
         click.option("--region", metavar="REGION", help="Region, for example us-east-1 (ANYPOINT_REGION)."),
+        click.option("--read-only", is_flag=True, help="Refuse what adds or deletes messages (ANYPOINT_MQ_READ_ONLY)."),
+        click.option("--journal", metavar="DIR|off", help="Where every call is recorded (ANYPOINT_MQ_JOURNAL)."),
     ]
     for option in reversed(options):
         with_client = option(with_client)

@@ -10,6 +10,7 @@ import click
 
 from courier_nb.core import exactjson
 from courier_nb.core.errors import CourierError
+from courier_nb.core.printable import plain_json
 from courier_nb.frames.text import plain
 
 _json_wanted = False
@@ -29,7 +30,7 @@ def json_is_wanted() -> bool:
 def emit(document: Mapping[str, Any], lines: str) -> None:
     """Print the JSON document or the lines, whichever was asked for."""
     if _json_wanted:
-        click.echo(exactjson.dumps(dict(document)).decode("utf-8"))
+        click.echo(plain_json(exactjson.dumps(dict(document)).decode("utf-8")))
     else:
         click.echo(lines)
 
@@ -39,7 +40,7 @@ def emit_error(error: CourierError, code: int) -> None:
     notes = getattr(error, "__notes__", [])
     if _json_wanted:
         document = {"error": type(error).__name__, "message": str(error), "notes": notes, "exit_code": code}
-        click.echo(exactjson.dumps(document).decode("utf-8"))
+        click.echo(plain_json(exactjson.dumps(document).decode("utf-8")))
     click.echo(f"courier-nb: {plain(' '.join([str(error), *notes]))}", err=True)
 
 

@@ -34,6 +34,17 @@ class SystemClock:
         """Do nothing: this clock is never moved by hand."""
 
 
+class AwakeClock(SystemClock):
+    """The machine's clocks; ``monotonic`` goes on while the machine sleeps, as the locks of a service do."""
+
+    def monotonic(self) -> float:
+        return time.monotonic() if _THROUGH_SLEEP is None else time.clock_gettime(_THROUGH_SLEEP)
+
+
+# Linux stops CLOCK_MONOTONIC during sleep, macOS does not; Windows has neither, and time.monotonic goes on there.
+_THROUGH_SLEEP: int | None = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+
+
 class ManualClock:
     """A clock that stands still until `advance` is called.
 

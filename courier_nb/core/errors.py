@@ -4,6 +4,9 @@
 
     CourierError
     ├─ ConfigError              which setting, and every place it may be given
+    │  └─ JournalUnwritable     .path; what may not be done unrecorded was not done
+    ├─ ReadOnly                 .verb .destination; refused by ``read_only``, nothing was sent
+    ├─ ConfirmationNeeded       .verb .destination; production needs the name typed, nothing was sent
     ├─ Unreachable              no answer: refused, timeout, reset, TLS     (.sent, .outcome_unknown)
     ├─ BadAnswer                an answer that cannot be understood         (.outcome_unknown)
     ├─ Refused                  .status .operation .reason
@@ -57,6 +60,53 @@ class ConfigError(CourierError):
         super().__init__(message)
         self.setting = setting
         self.places = tuple(places)
+
+
+class JournalUnwritable(ConfigError):
+    """The journal cannot be written, so what may not be done unrecorded was refused; nothing was sent.
+
+    Attributes
+    ----------
+    path : path
+        Folder of the journal.
+    """
+
+    def __init__(self, message: str, *, path: Any) -> None:
+        super().__init__(message, setting="journal")
+        self.path = path
+
+
+class ReadOnly(CourierError):
+    """``read_only`` refused what would add or delete messages; nothing was sent.
+
+    Attributes
+    ----------
+    verb : str
+        What was asked for: a verb such as ``drain``, or an operation such as ``ack_batch``.
+    destination : str
+    """
+
+    def __init__(self, message: str, *, verb: str, destination: str) -> None:
+        super().__init__(message)
+        self.verb = verb
+        self.destination = destination
+
+
+class ConfirmationNeeded(CourierError):
+    """The environment is production, and the destination's name was not typed; nothing was sent.
+
+    Attributes
+    ----------
+    verb : str
+        What was asked for, such as ``drain``.
+    destination : str
+        The name to type.
+    """
+
+    def __init__(self, message: str, *, verb: str, destination: str) -> None:
+        super().__init__(message)
+        self.verb = verb
+        self.destination = destination
 
 
 class Unreachable(CourierError):

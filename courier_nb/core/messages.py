@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, NoReturn
 
+from courier_nb.core.secrets import Secret
+
 # No header holds more digits, and `int` refuses text that has thousands of them.
 _WHOLE = re.compile(r"\s*-?[0-9]{1,30}\s*")
 
@@ -87,7 +89,7 @@ class Message:
     def lock_id(self) -> str | None:
         """The lock of this delivery: whoever holds it can delete the message."""
         value = self.headers.get("lockId")
-        return None if value is None else str(value)
+        return None if value is None else Secret(value)
 
     @property
     def delivery_count(self) -> int | None:

@@ -20,6 +20,8 @@ from typing import Generic, ParamSpec, TypeVar
 import anyio
 from anyio.from_thread import BlockingPortal
 
+from courier_nb.core import termination
+from courier_nb.core.errors import CourierError
 from courier_nb.core.progress import Board, current_board
 
 P = ParamSpec("P")
@@ -90,6 +92,11 @@ def _get_loop() -> _Loop:
         return _loop
 
 
+def is_own_loop(loop: asyncio.AbstractEventLoop | None) -> bool:
+    """Whether `loop` is the background loop; None, no loop at all, belongs to nobody and counts as it."""
+    return loop is None or (_loop is not None and _loop.alive and _loop.asyncio_loop is loop)
+
+
 def close_with(owner: object, close: Callable[[], Coroutine[object, object, None]]) -> None:
     """Run `close` on the background loop when `owner` is no longer used, or when the process ends.
 
@@ -117,7 +124,7 @@ async def _close_all() -> None:
     closers = [closer.detach() for closer in list(_closers)]
     closing = [asyncio.ensure_future(found[2][0]()) for found in closers if found is not None]
     if closing:
-        await asyncio.wait(closing, timeout=1)
+        await asyncio.wait(closing, timeout=termination.RELEASE_SECONDS + 0.5)
 
 
 class Job(Generic[T]):
@@ -196,16 +203,21 @@ def run(func: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T
     """Run ``func`` on the background loop; an interrupt of the caller cancels it and waits for its clean-up.
 
     Progress that the work reports is drawn here, on the caller's thread. A second interrupt during the clean-up
-    abandons the wait.
+    abandons the wait. The traceback of an error of this package begins here: below are frames of the loop, whose variables hold
+    bodies and locks.
     """
     job = Job(func, args, kwargs)
     try:
         job.begin()
         while not job.wait(_SLICE_SECONDS):
             job.board.draw()
+            termination.adjust()
         return job.result()
+    except CourierError as error:
+        raise error.with_traceback(None)  # noqa: B904  # the same error, shortened
     except BaseException:
         job.cancel_and_wait()
         raise
     finally:
         job.board.close()
+        termination.adjust()  # only this thread may handle signals, and only now is known what is held

@@ -24,7 +24,11 @@ _KEYS = (
     "mq_url",
     "auth",
     "lock_ttl_unit",
+    "read_only",
+    "production",
+    "journal",
 )
+_SWITCHES = ("read_only", "production")
 _SESSION = {"organization": "session.selectedOrganization.id", "environment": "session.selectedEnvironment.id"}
 
 
@@ -89,6 +93,9 @@ def _settings(content: Mapping[str, Any], path: Path) -> dict[str, str]:
     for key, session_key in _SESSION.items():
         if key not in values and content.get(session_key):
             values[key] = content[session_key]
+    for key in _SWITCHES:
+        if isinstance(content.get(key), bool):  # JSON has a word of its own for it
+            values[key] = str(content[key]).lower()
     for key, value in values.items():
         if not isinstance(value, str):
             raise ConfigError(f"{key} in {path} must be a text, not {type(value).__name__}.", setting=key)

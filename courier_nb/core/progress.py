@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from courier_nb.core.printable import plain
+
 _DRAW_EVERY_SECONDS = 0.1
 _SHOW_AFTER_SECONDS = 1.0
 
@@ -55,11 +57,11 @@ class Board:
                 from tqdm.auto import tqdm
 
                 bar = self._bars[id(counter)] = tqdm(
-                    desc=counter.label, total=counter.total, unit=counter.unit, delay=_SHOW_AFTER_SECONDS, leave=True
+                    desc=plain(counter.label), total=counter.total, unit=counter.unit, delay=_SHOW_AFTER_SECONDS, leave=True
                 )
             bar.total = counter.total
             if counter.note:
-                bar.set_postfix_str(counter.note, refresh=False)
+                bar.set_postfix_str(plain(counter.note), refresh=False)
             bar.update(counter.done - bar.n)
 
     def close(self) -> None:

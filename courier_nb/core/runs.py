@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +22,18 @@ class Run:
     verb : str
         What was asked for, such as ``drain``.
     destination : str
+    counts : dict of str to int
+        Messages by outcome, as far as the verb has said.
     """
 
     id: str
     verb: str
     destination: str
+    counts: dict[str, int] = field(default_factory=dict, compare=False)
+
+    def outcome(self, counts: Mapping[Any, int]) -> None:
+        """Say how many messages ended how; the journal records it when the run ends, however it ends."""
+        self.counts.update(counts)
 
 
 def new_run_id() -> str:

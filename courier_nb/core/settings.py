@@ -1,8 +1,8 @@
 """Where a setting comes from: keyword, then environment variable, then profile file.
 
 Names and files are those of the Anypoint CLI (v4 ``config.json``, v3 ``~/.anypoint/credentials``), plus
-``ANYPOINT_REGION``, ``ANYPOINT_MQ_URL``, ``ANYPOINT_BEARER``, ``ANYPOINT_AUTH`` and ``ANYPOINT_MQ_LOCK_TTL_UNIT``, which the
-CLI has no use for.
+``ANYPOINT_REGION``, ``ANYPOINT_BEARER``, ``ANYPOINT_AUTH`` and the ones that begin with ``ANYPOINT_MQ_``, which the CLI has no
+use for.
 """
 
 from __future__ import annotations
@@ -10,19 +10,22 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args
 from urllib.parse import urlsplit
 
 from courier_nb.core.errors import ConfigError
 from courier_nb.core.profiles import CREDENTIALS, read_profile
+from courier_nb.core.secrets import secret
 
 AuthKind = Literal["auto", "client_app", "connected_app", "user", "bearer"]
 LockTtlUnit = Literal["s", "ms"]
 Level = tuple[str, Mapping[str, str]]
 
 DEFAULT_HOST = "anypoint.mulesoft.com"
+OFF = "off"
+"""The journal's setting that keeps none."""
 
 ENVIRONMENT = {
     "username": "ANYPOINT_USERNAME",
@@ -37,9 +40,13 @@ ENVIRONMENT = {
     "mq_url": "ANYPOINT_MQ_URL",
     "auth": "ANYPOINT_AUTH",
     "lock_ttl_unit": "ANYPOINT_MQ_LOCK_TTL_UNIT",
+    "read_only": "ANYPOINT_MQ_READ_ONLY",
+    "production": "ANYPOINT_MQ_PRODUCTION",
+    "journal": "ANYPOINT_MQ_JOURNAL",
 }
 """Setting name -> environment variable. ``ANYPOINT_PROFILE`` names the profile itself."""
 
+_TRUTHS = {**dict.fromkeys(("true", "1", "yes", "on"), True), **dict.fromkeys(("false", "0", "no", "off"), False)}
 _CREDENTIAL_OF: dict[str, AuthKind] = {
     "bearer": "bearer",
     "client_id": "auto",
@@ -72,6 +79,12 @@ class Settings:
         Id or name; None means that it is derived from the credential.
     lock_ttl_unit : {"s", "ms"}
         Unit of ``ttl`` in lock changes; the specification says seconds.
+    read_only : bool
+        Refuse whatever adds or deletes messages.
+    production : bool or None
+        Whether destructive verbs need the destination's name typed; None means that it is not known.
+    journal : str or None
+        Folder of the journal, or ``off``; None means the user's own.
     sources : mapping of str to str
         Setting name -> where it was found.
     """
@@ -88,11 +101,19 @@ class Settings:
     password: str | None = None
     bearer: str | None = None
     lock_ttl_unit: LockTtlUnit = "s"
+    read_only: bool = False
+    production: bool | None = None
+    journal: str | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("client_secret", "password", "bearer"):
+            object.__setattr__(self, name, secret(getattr(self, name)))
 
     def __repr__(self) -> str:
         who = f", client_id='…{self.client_id[-4:]}'" if self.client_id else ""
-        return f"<Settings {self.auth}{who}, broker {self.mq_url or self.region!r}, environment {self.environment!r}>"
+        guards = ", read-only" * self.read_only + ", production" * bool(self.production) + ", no journal" * (self.journal == OFF)
+        return f"<Settings {self.auth}{who}, broker {self.mq_url or self.region!r}, environment {self.environment!r}{guards}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("Settings hold secrets and are not pickled: call connect() where they are needed.")
@@ -131,23 +152,17 @@ def resolve(
         When a needed setting is missing or has a wrong value; it names every place where it may be given.
     """
     environ = os.environ if environ is None else environ
-    levels: list[Level] = [
-        ("keyword", {name: value for name, value in (keywords or {}).items() if value}),
-        ("environment variable", {name: environ[var] for name, var in ENVIRONMENT.items() if environ.get(var)}),
+    levels = [
+        *_given(keywords or {}, environ),
         *read_profile(profile or environ.get("ANYPOINT_PROFILE"), environ=environ, home=home or Path.home()),
     ]
     auth = _auth_kind(levels)
-    values: dict[str, str] = {}
-    sources: dict[str, str] = {}
-    for name in ENVIRONMENT:
-        found = _find(levels, name)
-        if found is not None:
-            level, values[name] = found
-            sources[name] = f"{level} {ENVIRONMENT[name]}" if level == "environment variable" else level
+    values, sources = _values(levels)
     for name in _NEEDED[auth]:
         if name not in values:
             raise ConfigError(f"{name} is missing: no credentials to connect with.", setting=name, places=places(name))
     mq_url = _broker_url(values["mq_url"]) if "mq_url" in values else None
+    given: dict[str, Any] = {**_guards(values), **{name: values[name] for name in _NEEDED[auth]}}
     return Settings(
         auth=auth,
         platform_url=_platform_url(values.get("host"), mq_url, levels),
@@ -157,8 +172,48 @@ def resolve(
         environment=values.get("environment"),
         lock_ttl_unit=_one_of(LockTtlUnit, "lock_ttl_unit", values.get("lock_ttl_unit", "s")),
         sources=sources,
-        **{name: values[name] for name in _NEEDED[auth]},
+        **given,
     )
+
+
+def journal_setting(profile: str | None, keyword: str | None, *, environ: Mapping[str, str], home: Path) -> str | None:
+    """Return where the journal is kept, for what needs no connection: a folder, ``off``, or None for the user's own."""
+    levels = _given({"journal": keyword}, environ)
+    if profile != "local":
+        levels += read_profile(profile or environ.get("ANYPOINT_PROFILE"), environ=environ, home=home)
+    found = _find(levels, "journal")
+    return None if found is None else journal_folder(found[1])
+
+
+def guarded(settings: Settings, *, keywords: Mapping[str, str | None], environ: Mapping[str, str] | None = None) -> Settings:
+    """Return settings with ``read_only``, ``production`` and ``journal`` as keywords and environment variables give them.
+
+    Raises
+    ------
+    ConfigError
+        When one of them has a wrong value.
+    """
+    values, sources = _values(_given(keywords, os.environ if environ is None else environ))
+    found = {name: source for name, source in sources.items() if name in ("read_only", "production", "journal")}
+    return replace(settings, **_guards(values), sources={**settings.sources, **found})
+
+
+def as_given(value: bool | str | None) -> str | None:
+    """Return a switch given in code as the text that the other places hold."""
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def truth(setting: str, text: str) -> bool:
+    """Return whether a switch is on."""
+    try:
+        return _TRUTHS[text.strip().lower()]
+    except KeyError:
+        raise ConfigError(f"{setting} is {text!r}, expected true or false.", setting=setting, places=places(setting)) from None
+
+
+def journal_folder(text: str) -> str:
+    """Return where the journal is kept, as an absolute path, or ``off``."""
+    return OFF if text.strip().lower() == OFF else str(Path(text).expanduser().absolute())
 
 
 def check_url(url: str, setting: str) -> str:
@@ -186,6 +241,33 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _given(keywords: Mapping[str, str | None], environ: Mapping[str, str]) -> list[Level]:
+    return [
+        ("keyword", {name: value for name, value in keywords.items() if value}),
+        ("environment variable", {name: environ[var] for name, var in ENVIRONMENT.items() if environ.get(var)}),
+    ]
+
+
+def _values(levels: list[Level]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the value of each setting that is given, and where it was found."""
+    values: dict[str, str] = {}
+    sources: dict[str, str] = {}
+    for name in ENVIRONMENT:
+        found = _find(levels, name)
+        if found is not None:
+            level, values[name] = found
+            sources[name] = f"{level} {ENVIRONMENT[name]}" if level == "environment variable" else level
+    return values, sources
+
+
+def _guards(values: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "read_only": truth("read_only", values.get("read_only", "false")),
+        "production": truth("production", values["production"]) if "production" in values else None,
+        "journal": journal_folder(values["journal"]) if "journal" in values else None,
+    }
 
 
 def _find(levels: list[Level], name: str) -> tuple[str, str] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -17,6 +17,7 @@ from courier_nb.core.messages import Message
 from courier_nb.demo.scenarios import Scenario
 from courier_nb.flows.reports import Report
 from courier_nb.frames.text import table
+from courier_nb.storage.capture import Capture
 
 MAX_DELIVERIES = 3
 _POLL = "200ms"
@@ -64,7 +65,8 @@ def tell(scenario: Scenario, folder: Path, say: Callable[[str], None], *, progre
         queues = [QueueConfig("orders-dlq"), QueueConfig("orders", dead_letter_queue="orders-dlq", max_deliveries=MAX_DELIVERIES)]
         with LocalBroker(queues=queues, db=Path(place) / "broker.sqlite") as broker, broker.serving() as announced:
             say(f"A broker of our own listens on {announced['url']}, its messages in {place}.\n")
-            with Client(broker_settings(announced)) as client:
+            settings = replace(broker_settings(announced), journal=str(Path(place) / "journal"))
+            with Client(settings) as client:
                 return _Story(client, scenario, folder, say, progress).run()
 
 
@@ -98,6 +100,7 @@ class _Story:
 
         self._step("Move them to Parquet; each is deleted from the queue only when it is on disk", "capture = dlq.drain(folder)")
         capture = self._dlq.drain(self._folder, progress=self._progress)
+        assert isinstance(capture, Capture)  # noqa: S101  # for the type checker: not a dry run
         say(f"{capture!r}\n{capture.verify()!r}\n")
 
         self._step("What is wrong, by group?", f"dead = capture.frame(); wrong = {scenario.label_call}; wrong.value_counts()")
@@ -110,7 +113,7 @@ class _Story:
         say(f"{len(mended)} messages mended.\n")
 
         self._step("What would a replay do?", 'client.replay(mended, to="orders", dry_run=True)')
-        ledger = self._folder.with_name(f"{self._folder.name}-ledger.sqlite")
+        ledger = self._folder.with_name(f"{self._folder.name}-ledger.jsonl")
         say(f"{self._client.replay(mended, to='orders', dry_run=True, ledger=ledger)!r}\n")
 
         self._step("Replay; the target is the queue whose dead letters these are", "client.replay(mended)")

@@ -15,7 +15,7 @@ import httpx
 from courier_nb.core import exactjson
 from courier_nb.core.errors import Unreachable
 from courier_nb.wire.answers import clean
-from courier_nb.wire.operations import Place
+from courier_nb.wire.place import Place
 from courier_nb.wire.retry import RETRY_AFTER_MAX_SECONDS, Operation
 from courier_nb.wire.sender import SENT_AT
 from courier_nb.wire.session import Session

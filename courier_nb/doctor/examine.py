@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from courier_nb.core.errors import CourierError, InvalidArgument
+from courier_nb.core.guards import refuse_if_read_only
 from courier_nb.core.progress import Counter, show
 from courier_nb.doctor import probing
 from courier_nb.doctor.caller import Caller
@@ -41,6 +42,8 @@ async def examine(
     """
     if probe is None and (consent or exchange or large or broker_config):
         raise InvalidArgument("consent, exchange, large and broker_config are about probing: name the queue with probe=.")
+    if probe is not None and consent:
+        refuse_if_read_only("probe", probe, read_only=session.settings.read_only)
     calls_before = session.sender.calls
     present = None if probe is None else probing.present_switches(broker_config)  # a wrong file is said before anything is asked
     checks = given_settings(session.settings)
@@ -48,6 +51,7 @@ async def examine(
     plan = findings = None
     if caller is not None:
         subject = None if probe is None else await look_at(caller, probe, exchange=exchange, large=large)
+        checks.append(await _production(session))
         checks += await rights(caller, destination or probe)
         checks += await regions(session, caller, reach=reach)
         checks += clocks(caller)
@@ -58,6 +62,17 @@ async def examine(
             async with show(counter, progress):
                 findings = await probing.probe(session, caller, subject, present, counter=counter)
     return DoctorReport(checks, plan=plan, probes=findings, calls=session.sender.calls - calls_before)
+
+
+async def _production(session: Session) -> Check:
+    """Say whether the environment is production, as far as anybody says."""
+    found = await session.production()
+    source = session.settings.sources.get("production", "given in code")
+    if found is None:
+        nobody = "neither the settings nor the Accounts API say"
+        return Check("production", "unknown", nobody, "set production, if destructive verbs are to ask for the queue's name")
+    asks = "destructive verbs ask for the queue's name" if found else "destructive verbs ask for nothing"
+    return Check("production", "ok", f"{'yes' if found else 'no'}: {asks} ({source})")
 
 
 async def _introduce(session: Session, checks: list[Check]) -> Caller | None:

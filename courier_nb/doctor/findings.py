@@ -134,7 +134,7 @@ class ProbeReport:
             Columns ``probe``, ``question``, ``answer``, ``switch``, ``present``, ``verdict`` (agrees, differs, not found out, no
             switch), ``why`` and ``raw``, all str; one row a probe. ``present`` is what the local broker's switch says now.
         """
-        import pandas as pd
+        from courier_nb.frames.display import foreign_frame
 
         names = ["probe", "question", "answer", "switch", "present", "verdict", "why", "raw"]
         rows = [
@@ -150,7 +150,7 @@ class ProbeReport:
             )
             for item in self.findings
         ]
-        return pd.DataFrame(rows, columns=names).astype("str")
+        return foreign_frame(rows, dict.fromkeys(names, "str"))
 
     def write_broker(self, path: str | Path) -> dict[str, Any]:
         """Write the certain answers into the ``[switches]`` of a broker's TOML file; everything else in it stays as it is.

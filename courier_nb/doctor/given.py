@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from courier_nb.core.settings import ENVIRONMENT, Settings
 from courier_nb.doctor.report import Check
+from courier_nb.storage.journal import default_folder
 
 _SECRETS = frozenset({"client_secret", "password", "bearer"})
 _CREDENTIALS = _SECRETS | {"client_id", "username"}
@@ -39,10 +40,14 @@ def _when_not_given(name: str) -> str:
             return "looked up from the region"
         case "region":
             return "follows from the broker's URL"
+        case "production":
+            return "the Accounts API is asked"
+        case "journal":
+            return f"the user's own, {default_folder()}"
     return "follows from the credentials"
 
 
 def _default_of(settings: Settings, name: str) -> str:
     if name == "host" and settings.mq_url is not None:
         return "follows from mq_url"
-    return "default" if name in ("auth", "host", "lock_ttl_unit") else "given in code"
+    return "default" if name in ("auth", "host", "lock_ttl_unit", "read_only") else "given in code"

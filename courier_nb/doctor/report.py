@@ -76,10 +76,10 @@ class DoctorReport:
             Columns ``check``, ``state`` (ok, refused, unknown, problem), ``found`` and ``next``, all str; one row a check. The
             probes have a frame of their own: ``report.probes.frame()``.
         """
-        import pandas as pd
+        from courier_nb.frames.display import foreign_frame
 
         rows = [(check.check, check.state, check.found, check.next) for check in self.checks]
-        return pd.DataFrame(rows, columns=["check", "state", "found", "next"]).astype("str")
+        return foreign_frame(rows, dict.fromkeys(("check", "state", "found", "next"), "str"))
 
     def __len__(self) -> int:
         return len(self.checks)

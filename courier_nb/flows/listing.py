@@ -34,7 +34,7 @@ class DestinationList(Sequence[DestinationInfo]):
             ``destination`` (str), ``kind`` (str: queue, fifo-queue, exchange), ``messages`` and ``in_flight`` (Int64, up to a
             minute old), ``dead_letter_queue`` (str), ``max_deliveries`` (Int64), ``dead_letter_sources`` (str, comma-separated).
         """
-        import pandas as pd
+        from courier_nb.frames.display import foreign_frame
 
         rows = []
         for info in self._infos:
@@ -43,9 +43,8 @@ class DestinationList(Sequence[DestinationInfo]):
             sources = ", ".join(info.dead_letter_sources) or None
             rows.append((info.id, info.kind, messages, in_flight, info.dead_letter_queue, info.max_deliveries, sources))
         names = ["destination", "kind", "messages", "in_flight", "dead_letter_queue", "max_deliveries", "dead_letter_sources"]
-        frame = pd.DataFrame(rows, columns=names)
         numbers = {"messages": "Int64", "in_flight": "Int64", "max_deliveries": "Int64"}
-        return frame.astype({name: numbers.get(name, "str") for name in names})
+        return foreign_frame(rows, {name: numbers.get(name, "str") for name in names})
 
     @overload
     def __getitem__(self, index: int) -> DestinationInfo: ...

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
+from courier_nb.core import portal
 from courier_nb.core.errors import PartialFailure
 from courier_nb.core.messages import Message, Outcome, OutcomeKind
+from courier_nb.core.units import human_bytes
+from courier_nb.flows.guard import last_chance_notes
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from courier_nb.flows.heldrows import HeldRows
+
+_MUCH_BYTES = 100_000_000
 
 
 class Report:
@@ -28,7 +36,11 @@ class Report:
         Requests made, repeats included; the vendor bills each.
     seconds : float
         Wall time.
+    throttled : int
+        Answers that said it was too much (429 or 503).
     """
+
+    throttled = 0
 
     def __init__(self, verb: str, destination: str, outcomes: Sequence[Outcome], *, calls: int = 0, seconds: float = 0.0) -> None:
         self.verb = verb
@@ -61,10 +73,10 @@ class Report:
             Columns ``message_id`` (str), ``destination`` (str), ``outcome`` (str: ok, refused, lost_lock, unknown, skipped) and
             ``reason`` (str), one row a message in the order of the input.
         """
-        import pandas as pd
+        from courier_nb.frames.display import foreign_frame
 
         rows = [(o.message_id, o.destination, o.kind, o.reason) for o in self.outcomes]
-        return pd.DataFrame(rows, columns=["message_id", "destination", "outcome", "reason"]).astype("str")
+        return foreign_frame(rows, dict.fromkeys(("message_id", "destination", "outcome", "reason"), "str"))
 
     def raise_for_failed(self) -> None:
         """Raise `PartialFailure` unless every message ended as asked."""
@@ -92,6 +104,10 @@ class Received(Report):
         Why no more were asked for.
     ghost_receives : int
         Receive calls without a certain answer: each may have locked up to ten messages for nobody until their lock ends.
+
+    Notes
+    -----
+    A context manager that gives back what is still held (``with orders.receive(50) as rows:``, ``async with await …``).
     """
 
     def __init__(
@@ -106,12 +122,34 @@ class Received(Report):
         ghost_receives: int = 0,
         calls: int = 0,
         seconds: float = 0.0,
+        held: HeldRows | None = None,
     ) -> None:
         super().__init__(verb, destination, outcomes, calls=calls, seconds=seconds)
         self.messages = tuple(messages)
         self.stopped_because = stopped_because
         self.ghost_receives = ghost_receives
         self._settlements = tuple(settlements)
+        self._held = held
+
+    @property
+    def last_chance(self) -> list[Message]:
+        """The messages that a peek holds or put back, as a return would have sent them to the dead-letter queue."""
+        return [m for m, settlement in zip(self.messages, self._settlements, strict=True) if settlement in ("held", "put_back")]
+
+    @property
+    def deliveries_left(self) -> tuple[int | None, ...]:
+        """How many deliveries each message had left; None when unknown or when there is no limit."""
+        return self._held.deliveries_left if self._held is not None else (None,) * len(self.messages)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth knowing, in words."""
+        held = () if self._held is None else self._held.notes
+        notes = held + last_chance_notes(self._settlements.count("held"), self._settlements.count("put_back"))
+        size = sum(len(message.body or "") for message in self.messages)
+        if size > _MUCH_BYTES:
+            notes = (*notes, f"These messages hold {human_bytes(size)} in memory; drain() holds no more than a little at a time.")
+        return notes
 
     def frame(self) -> pd.DataFrame:
         """Return the messages as a DataFrame, headers and properties flattened into columns.
@@ -119,19 +157,51 @@ class Received(Report):
         Returns
         -------
         DataFrame
-            One row a message; columns and dtypes as in ``docs/columns.md``. ``settlement`` says ``returned`` for a message
-            that went back to the queue and is missing while it is held.
+            One row a message; columns and dtypes as in ``docs/columns.md``. ``settlement`` and ``lock_expires_at`` say how things
+            stand now: ``returned`` for a message that went back to the queue, ``held`` for one that a peek holds as it was its
+            last chance, ``lost_lock`` where the lock ran out, missing while `receive` holds it. ``deliveries_left`` (Int64) says
+            how many deliveries a message had left; missing when unknown or when there is no limit.
         """
+        import pandas as pd
         import pyarrow as pa
 
         from courier_nb.frames.flatten import frame_of
         from courier_nb.frames.tables import table_of
 
-        return frame_of(pa.Table.from_batches([table_of(self.messages, self._settlements)]))
+        messages: Sequence[Message] = self.messages
+        settlements: Sequence[str | None] = self._settlements
+        if self._held is not None:
+            messages, settlements = self._held.messages(messages), self._held.settlements(settlements)
+        frame = frame_of(pa.Table.from_batches([table_of(messages, settlements)]))
+        frame["deliveries_left"] = pd.array(self.deliveries_left, dtype="Int64")
+        return frame
+
+    def __enter__(self) -> Self:
+        if self._held is not None and not portal.is_own_loop(self._held.loop):
+            raise TypeError("These messages belong to an AsyncClient: write 'async with' in place of 'with'.")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if self._held is not None and self._held.loop is not None:
+            portal.run(self._held.give_back)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._held is not None:
+            await self._held.give_back()
 
     def __repr__(self) -> str:
         ghosts = f", {self.ghost_receives} receives without an answer" if self.ghost_receives else ""
-        return f"<{self.verb} {self.destination!r}: {len(self.messages)} messages ({self.stopped_because}){ghosts}>"
+        spared = f", {len(self.last_chance)} on their last chance" if self.last_chance else ""
+        return f"<{self.verb} {self.destination!r}: {len(self.messages)} messages ({self.stopped_because}){spared}{ghosts}>"
+
+
+OUTCOMES = ("acked", "returned", "refused", "lost_lock", "unknown")
+"""What became of the messages of a drain."""
 
 
 @dataclass(slots=True)
@@ -156,6 +226,10 @@ class DrainReport:
         Requests made, and how many of them were repeats.
     seconds : float
     stopped_because : str
+    throttled : int
+        Answers that said it was too much (429 or 503).
+    least_concurrency : int or None
+        The fewest calls of a kind that this client made at a time because of such answers; None when there was no need.
     """
 
     destination: str
@@ -172,6 +246,8 @@ class DrainReport:
     retries: int = 0
     seconds: float = 0.0
     stopped_because: str = ""
+    throttled: int = 0
+    least_concurrency: int | None = None
 
     @property
     def ok(self) -> bool:
@@ -182,64 +258,4 @@ class DrainReport:
         """Return one row an outcome: ``outcome`` (str) and ``messages`` (int)."""
         import pandas as pd
 
-        kinds = ("acked", "returned", "refused", "lost_lock", "unknown")
-        return pd.DataFrame({"outcome": kinds, "messages": [getattr(self, kind) for kind in kinds]})
-
-
-@dataclass(slots=True)
-class ReplayPlan:
-    """What a replay would do; nothing was sent.
-
-    Attributes
-    ----------
-    target : str
-    rows : int
-        Messages in the source.
-    to_send : int
-    already_confirmed : int
-        Sent by an earlier run of the same replay, with a certain answer.
-    unknown : int
-        Sent by an earlier run without a certain answer; sent again only with ``unknown="resend"``.
-    unpublishable : int
-        Without a body (it was withheld at the receive) or with one that no text can carry.
-    groups : int
-        Message groups, whose order is kept.
-    calls : int
-        Requests at ten messages each, the least possible; the vendor bills each.
-    body_bytes : int
-        UTF-8 bytes of the bodies to send.
-    """
-
-    target: str
-    rows: int = 0
-    to_send: int = 0
-    already_confirmed: int = 0
-    unknown: int = 0
-    unpublishable: int = 0
-    groups: int = 0
-    calls: int = 0
-    body_bytes: int = 0
-
-    def frame(self) -> pd.DataFrame:
-        """Return the plan as a one-row DataFrame."""
-        import pandas as pd
-
-        names = ("target", "rows", "to_send", "already_confirmed", "unknown", "unpublishable", "groups", "calls", "body_bytes")
-        return pd.DataFrame([{name: getattr(self, name) for name in names}])
-
-
-@dataclass(slots=True)
-class Tally:
-    """Outcomes of a call under way, by position."""
-
-    outcomes: dict[int, Outcome] = field(default_factory=dict)
-
-    def add(self, outcome: Outcome) -> None:
-        self.outcomes[outcome.position] = outcome
-
-    def in_order(self) -> list[Outcome]:
-        return [self.outcomes[position] for position in sorted(self.outcomes)]
-
-    @property
-    def any_done(self) -> bool:
-        return any(outcome.kind in ("ok", "unknown") for outcome in self.outcomes.values())
+        return pd.DataFrame({"outcome": OUTCOMES, "messages": [getattr(self, kind) for kind in OUTCOMES]})

@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
 from courier_nb.core.errors import CourierError, LockLost, Throttled, TooLarge, Unavailable
 from courier_nb.core.messages import ItemResult, Message, Outcome
 from courier_nb.core.progress import Counter
-from courier_nb.flows.reports import Report, Tally
+from courier_nb.flows.reports import Report
+from courier_nb.flows.tally import Tally
 from courier_nb.flows.together import together
 from courier_nb.wire.operations import Lock, Operations
 from courier_nb.wire.retry import FailurePoint, failure_point
@@ -29,24 +30,38 @@ class Held:
     Attributes
     ----------
     message_id, lock_id : str
-    expires : float
-        Seconds since the epoch: earliest end of the lock.
+    deadline : float
+        Earliest end of the lock on the monotonic clock (seconds), which nobody sets forward or back.
     """
 
     message_id: str
     lock_id: str
-    expires: float
+    deadline: float
+
+    @property
+    def expires(self) -> float:
+        """The same in seconds since the epoch, by the clock as it stands now; to be shown, not to decide by."""
+        return time.time() + self.deadline - time.monotonic()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the lock has run out."""
+        return self.deadline <= time.monotonic()
 
 
 def held(message: Message) -> Held | None:
     """Return what is needed to settle a received message; None if it came without id or lock."""
     if message.message_id is None or message.lock_id is None:
         return None
-    if message.lock_deadline is not None:
-        expires = time.time() + message.lock_deadline - time.monotonic()
-    else:
-        expires = message.lock_expires_at.timestamp() if message.lock_expires_at else float("inf")
-    return Held(message.message_id, message.lock_id, expires)
+    deadline = message.lock_deadline
+    if deadline is None:
+        deadline = deadline_of(message.lock_expires_at.timestamp()) if message.lock_expires_at else float("inf")
+    return Held(message.message_id, message.lock_id, deadline)
+
+
+def deadline_of(expires: float) -> float:
+    """Return a time (seconds since the epoch) on the monotonic clock."""
+    return time.monotonic() + expires - time.time()
 
 
 async def settle(
@@ -58,23 +73,20 @@ async def settle(
     lock_ms: int = 0,
     concurrency: int = 8,
     counter: Counter | None = None,
+    is_urgent: bool = False,
 ) -> Report:
     """Settle `rows` and return one outcome for each.
 
     A lock that has run out is not tried: the outcome says so. An error that concerns the whole destination is raised if
-    nothing was settled; otherwise the rest is reported as skipped.
+    nothing was settled; otherwise the rest is reported as skipped. What is urgent does not wait for its turn at a rate.
     """
-    started, calls = time.monotonic(), operations.calls
+    started, calls, throttled = time.monotonic(), operations.calls, operations.throttled
     tally = Tally()
     fatal: list[CourierError] = []
-    live: list[tuple[int, Held]] = []
+    live = [(position, row) for position, row in enumerate(rows) if not row.is_over]
     for position, row in enumerate(rows):
-        if row.expires <= time.time():
-            ended = datetime.fromtimestamp(row.expires, UTC)
-            reason = f"its lock ran out at {ended:%H:%M:%S} UTC; not sent"
-            tally.add(Outcome(row.message_id, destination, "lost_lock", reason, position))
-        else:
-            live.append((position, row))
+        if row.is_over:
+            tally.add(replace(_over(row, destination), position=position))
     batches = iter([live[start : start + BATCH] for start in range(0, len(live), BATCH)])
 
     async def worker() -> None:
@@ -83,6 +95,8 @@ async def settle(
                 reason = f"not tried after: {fatal[0]}"
                 outcomes = [Outcome(row.message_id, destination, "skipped", reason) for _, row in batch]
             else:
+                if not is_urgent:
+                    await operations.turn(calls=0, messages=len(batch))
                 try:
                     outcomes = await settle_batch(operations, verb, destination, [row for _, row in batch], lock_ms=lock_ms)
                 except CourierError as error:
@@ -96,24 +110,30 @@ async def settle(
     await together([worker] * min(concurrency, max(1, len(live) // BATCH + 1)))
     if fatal and not tally.any_done:
         raise fatal[0]
-    return Report(verb, destination, tally.in_order(), calls=operations.calls - calls, seconds=time.monotonic() - started)
+    report = Report(verb, destination, tally.in_order(), calls=operations.calls - calls, seconds=time.monotonic() - started)
+    report.throttled = operations.throttled - throttled
+    return report
 
 
 async def settle_batch(
     operations: Operations, verb: SettleVerb, destination: str, batch: Sequence[Held], *, lock_ms: int = 0
 ) -> list[Outcome]:
-    """Settle at most ten messages and return an outcome for each, in order.
+    """Settle at most ten messages and return an outcome for each, in order. Locks that have run out are not tried.
 
     Raises
     ------
     Unauthorized, Forbidden, DestinationNotFound, Refused
         What concerns the destination as a whole.
     """
+    if any(row.is_over for row in batch):
+        return await _those_alive(operations, verb, destination, batch, lock_ms)
     locks = [(row.message_id, row.lock_id) for row in batch]
-    give_up_at = time.monotonic() + min(row.expires for row in batch) - time.time()
+    operations.charge(calls=1)
     try:
-        results = await _call_batch(operations, verb, destination, locks, lock_ms, give_up_at)
+        results = await _call_batch(operations, verb, destination, locks, lock_ms, min(row.deadline for row in batch))
     except LockLost as error:
+        if error.before_sending:  # it had to wait until the first of the locks ran out
+            return await _those_alive(operations, verb, destination, batch, lock_ms)
         if error.after_unknown:
             return [Outcome(row.message_id, destination, "unknown", _ECHO) for row in batch]
         if len(batch) == 1:
@@ -129,6 +149,23 @@ async def settle_batch(
         Outcome(row.message_id, destination, *_verdict(result))
         for row, result in zip(batch, match([row.message_id for row in batch], results), strict=True)
     ]
+
+
+async def _those_alive(
+    operations: Operations, verb: SettleVerb, destination: str, batch: Sequence[Held], lock_ms: int
+) -> list[Outcome]:
+    """Settle the messages whose locks have not run out."""
+    outcomes = {i: _over(row, destination) for i, row in enumerate(batch) if row.is_over}
+    alive = [i for i in range(len(batch)) if i not in outcomes]
+    if alive:
+        settled = await settle_batch(operations, verb, destination, [batch[i] for i in alive], lock_ms=lock_ms)
+        outcomes.update(zip(alive, settled, strict=True))
+    return [outcomes[i] for i in range(len(batch))]
+
+
+def _over(row: Held, destination: str) -> Outcome:
+    ended = datetime.fromtimestamp(row.expires, UTC)
+    return Outcome(row.message_id, destination, "lost_lock", f"its lock ran out at {ended:%H:%M:%S} UTC; not sent")
 
 
 async def _one_by_one(

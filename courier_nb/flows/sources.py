@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,11 @@ import platformdirs
 from courier_nb.core.errors import FrameError
 from courier_nb.core.messages import Message
 from courier_nb.flows.reports import Received
-from courier_nb.flows.settle import Held, held
+from courier_nb.flows.settle import Held, deadline_of, held
 from courier_nb.frames.publishable import locks_from_frame, messages_from_frame
-from courier_nb.frames.tables import messages_of
-from courier_nb.storage.capture import Capture, read_table
+from courier_nb.storage.capture import Capture
 from courier_nb.storage.disk import file_stem
+from courier_nb.storage.foreignfile import read_messages
 from courier_nb.storage.jsonl import is_jsonl, read_jsonl
 from courier_nb.storage.layout import Layout
 
@@ -27,6 +27,22 @@ Source = pd.DataFrame | Capture | Received | Sequence[Message] | Message | str |
 """Messages to publish: a frame, a capture or its folder, a Parquet file that this package wrote, JSON Lines, or messages."""
 
 
+class Repeatable(Iterable[Message]):
+    """Messages that are read anew each time they are gone through.
+
+    Parameters
+    ----------
+    read : callable
+        Begins to read.
+    """
+
+    def __init__(self, read: Callable[[], Iterator[Message]]) -> None:
+        self._read = read
+
+    def __iter__(self) -> Iterator[Message]:
+        return self._read()
+
+
 @dataclass(frozen=True, slots=True)
 class OpenSource:
     """A source that was looked at and can be read.
@@ -34,19 +50,19 @@ class OpenSource:
     Attributes
     ----------
     messages : iterable of Message
-        Read as it is consumed.
+        Read as it is consumed; may be gone through several times.
     size : int
         How many there are.
     origins : frozenset of str
         Destinations that they were received from.
-    ledger : Path
-        Where a replay of it is recorded.
+    ledger : Path or None
+        Where a replay of it is recorded; None means the user's own ledger of the target.
     """
 
     messages: Iterable[Message]
     size: int
     origins: frozenset[str]
-    ledger: Path
+    ledger: Path | None = None
 
 
 def open_source(source: Source, *, strict: bool) -> OpenSource:
@@ -64,11 +80,11 @@ def open_source(source: Source, *, strict: bool) -> OpenSource:
         source = Capture(path) if path.is_dir() or not path.exists() else path
     if isinstance(source, Capture):
         origins = frozenset(_names(source.frame(["destination"])["destination"]))
-        return OpenSource(source.messages(), len(source), origins, Layout(source.path).ledger)
+        return OpenSource(Repeatable(source.messages), len(source), origins, Layout(source.path).ledger)
     if isinstance(source, Path):
         return _open_file(source)
     messages = _messages(source, strict)
-    return OpenSource(messages, len(messages), frozenset(m.destination for m in messages if m.destination), _state_ledger())
+    return OpenSource(messages, len(messages), frozenset(m.destination for m in messages if m.destination))
 
 
 def held_rows(rows: Rows, destination: str) -> list[Held]:
@@ -82,7 +98,7 @@ def held_rows(rows: Rows, destination: str) -> list[Held]:
     if isinstance(rows, pd.DataFrame):
         found = locks_from_frame(rows)
         _check_origin([origin for _, _, origin, _ in found], destination)
-        return [Held(message_id, lock_id, expires) for message_id, lock_id, _, expires in found]
+        return [Held(message_id, lock_id, deadline_of(expires)) for message_id, lock_id, _, expires in found]
     messages = list(rows.messages if isinstance(rows, Received) else rows)
     for position, message in enumerate(messages):
         if not isinstance(message, Message):
@@ -102,25 +118,27 @@ def default_capture_folder(destination: str, environment: str, stamp: str) -> Pa
     return platformdirs.user_data_path("courier_nb") / "captures" / file_stem(environment) / f"{file_stem(destination)}-{stamp}"
 
 
-def _state_ledger() -> Path:
-    return platformdirs.user_state_path("courier_nb") / "ledger.sqlite"
+def ledgers_folder() -> Path:
+    """Return the folder of the ledgers of what was replayed from elsewhere than a capture."""
+    return platformdirs.user_state_path("courier_nb") / "ledgers"
+
+
+def ledger_of_target(target: str) -> Path:
+    """Return the user's own ledger for what is sent to a target."""
+    return ledgers_folder() / f"{file_stem(target)}.jsonl"
 
 
 def _open_file(path: Path) -> OpenSource:
     if is_jsonl(path):
         lines = sum(1 for _ in read_jsonl(path))  # every line is looked at before the first is sent
-        return OpenSource(read_jsonl(path), lines, frozenset(), _state_ledger())
+        return OpenSource(Repeatable(lambda: read_jsonl(path)), lines, frozenset())
     origins: set[str] = set()
     size = 0
-    for batch in read_table(path, ["destination"]):
-        origins.update(name for name in batch["destination"].to_pylist() if name is not None)
-        size += batch.num_rows
-
-    def messages() -> Iterator[Message]:
-        for batch in read_table(path):
-            yield from messages_of(batch)
-
-    return OpenSource(messages(), size, frozenset(origins), _state_ledger())
+    for message in read_messages(path):  # every row is looked at before the first is sent
+        size += 1
+        if message.destination is not None:
+            origins.add(message.destination)
+    return OpenSource(Repeatable(lambda: read_messages(path)), size, frozenset(origins))
 
 
 def _messages(source: pd.DataFrame | Received | Sequence[Message] | Message, strict: bool) -> list[Message]:

@@ -51,6 +51,10 @@ class Stop:
         self._promised += left
         return left
 
+    def give_back(self, asked: int) -> None:
+        """Note that a call that had reserved so many messages is not made."""
+        self._promised -= asked
+
     def got(self, asked: int, count: int, now: float) -> None:
         """Note an answer of `count` messages to a call that had asked for `asked`."""
         self._promised -= asked
@@ -58,6 +62,10 @@ class Stop:
         if count:
             self._empty_in_row = 0
             self._last_message = now
+
+    def seconds_left(self, now: float) -> float:
+        """Return how long is left of the time limit; infinity without one."""
+        return float("inf") if self.wall is None else max(0.0, self.started + self.wall - now)
 
     def came_up_empty(self) -> None:
         """Note an empty answer that counts: it came while no other call was under way."""

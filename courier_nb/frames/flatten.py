@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from courier_nb.core.messages import NULL
 from courier_nb.frames import values
+from courier_nb.frames.display import foreign
 from courier_nb.frames.schema import COLUMNS, MAPS
 
 _COMPANIONS = {types for types, _ in MAPS.values()}
@@ -54,7 +55,7 @@ def frame_of(table: pa.Table, columns: list[str] | None = None) -> pd.DataFrame:
     if objects:
         parts = pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in objects.items()})
         frame = pd.concat([frame, parts], axis=1)
-    return frame[order if columns is None else columns]
+    return foreign(frame[order if columns is None else columns])
 
 
 def _dtypes() -> dict[pa.DataType, Any]:

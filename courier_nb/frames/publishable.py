@@ -14,6 +14,8 @@ import pandas as pd
 from courier_nb.core import exactjson
 from courier_nb.core.errors import FrameError
 from courier_nb.core.messages import NULL, Message
+from courier_nb.core.printable import plain
+from courier_nb.core.secrets import Secret
 from courier_nb.frames import values
 from courier_nb.frames.schema import BY_NAME, HEADER_PREFIX, PROPERTY_PREFIX
 
@@ -22,7 +24,10 @@ MAX_DELAY_MS = 15 * 60_000
 MAX_TTL_MS = 14 * 86_400_000
 
 _SHOWN = 5
-_NOT_PUBLISHED = {"delivery_count", "payload_hidden", "lock_id", "lock_expires_at", "received_at", "settlement"}
+_PROBLEMS_SHOWN = 20
+_MOST_BITS = 14_000  # Python writes no integer of more than 4,300 digits
+_NOT_PUBLISHED = {"delivery_count", "payload_hidden", "lock_id", "lock_expires_at", "received_at", "settlement", "run"}
+_NOT_PUBLISHED |= {"deliveries_left"}  # a column of received frames only
 _ORIGIN = {"destination", "environment"}
 
 
@@ -54,6 +59,7 @@ def messages_from_frame(frame: pd.DataFrame, *, strict: bool = True) -> list[Mes
     columns = {str(name): list(_converted(frame[name], str(name), strict, problems)) for name in frame.columns}
     size = len(frame)
     bodies = _bodies(columns, size, problems)
+    _check_collisions(columns, size, problems)
     if problems:
         raise _frame_error(problems)
     messages = []
@@ -94,7 +100,7 @@ def locks_from_frame(frame: pd.DataFrame) -> list[tuple[str, str, str, float]]:
             rows=rows[:_SHOWN],
         )
     expires = [time.timestamp() for time in frame["lock_expires_at"]]
-    return list(zip(frame["message_id"], frame["lock_id"], frame["destination"], expires, strict=True))
+    return list(zip(frame["message_id"], map(Secret, frame["lock_id"]), frame["destination"], expires, strict=True))
 
 
 _MISSING = object()
@@ -118,6 +124,8 @@ def _check_columns(frame: pd.DataFrame) -> None:
 
 def _is_known(name: str) -> bool:
     if name.startswith((PROPERTY_PREFIX, HEADER_PREFIX)):
+        return True
+    if name in _NOT_PUBLISHED:
         return True
     return name in BY_NAME and name not in ("headers", "header_types", "properties", "property_types")
 
@@ -155,7 +163,7 @@ def _converter(name: str, strict: bool) -> Callable[[Any], Any]:
     if name == "message_id":
         return lambda cell: _limited_text(cell, 256)
     if name == "message_group_id":
-        return lambda cell: _limited_text(cell, 128)
+        return _group
     if name == "body_bytes":
         return _bytes
     if name == "ttl":
@@ -172,7 +180,11 @@ def _date_text(cell: Any) -> Any:
 
 
 def _is_missing(cell: Any) -> bool:
-    return cell is None or cell is pd.NA or cell is pd.NaT or (isinstance(cell, float | np.floating) and math.isnan(cell))
+    if cell is None or cell is pd.NA or cell is pd.NaT:
+        return True
+    if isinstance(cell, np.datetime64 | np.timedelta64):
+        return bool(np.isnat(cell))
+    return isinstance(cell, float | np.floating) and math.isnan(cell)
 
 
 def _text(cell: Any) -> str:
@@ -188,6 +200,13 @@ def _limited_text(cell: Any, most: int) -> str:
     return text
 
 
+def _group(cell: Any) -> str:
+    text = _limited_text(cell, 128)
+    if not all("!" <= character <= "~" for character in text):
+        raise _Refusal("a message group with other characters than ASCII letters, digits and punctuation")
+    return text
+
+
 def _bytes(cell: Any) -> bytes:
     if not isinstance(cell, bytes):
         raise _Refusal(f"{_kind(cell)} where bytes are needed")
@@ -200,15 +219,17 @@ def _bytes(cell: Any) -> bytes:
 
 def _whole(cell: Any, most: int) -> int:
     number = cell.item() if isinstance(cell, np.generic) else cell
-    if isinstance(number, bool) or not isinstance(number, int | float) or not float(number).is_integer():
+    if isinstance(number, bool) or not (isinstance(number, int) or (isinstance(number, float) and number.is_integer())):
         raise _Refusal(f"{_kind(cell)} where whole milliseconds are needed")
     if not 0 <= number <= most:
-        raise _Refusal(f"{int(number)} ms, outside 0 to {most}")
+        raise _Refusal(f"milliseconds outside 0 to {most}")
     return int(number)
 
 
 def _value(cell: Any, strict: bool) -> Any:
     value = cell.item() if isinstance(cell, np.generic) and not isinstance(cell, np.datetime64 | np.timedelta64) else cell
+    if type(value) is int and value.bit_length() > _MOST_BITS:
+        raise _Refusal("an integer of thousands of digits")
     if type(value) in (str, int, bool):
         return value
     if isinstance(value, str):
@@ -226,10 +247,37 @@ def _value(cell: Any, strict: bool) -> Any:
 
 def _json(value: Any) -> Any:
     try:
+        strange = _strange_in(value)
         exactjson.dumps(value)
     except (TypeError, ValueError, RecursionError):
-        raise _Refusal(f"{_kind(value)} with something in it that JSON cannot carry") from None
+        strange = "something"
+    if strange:
+        raise _Refusal(f"{_kind(value)} with {strange} in it that JSON cannot carry")
     return value
+
+
+def _strange_in(value: Any) -> str:
+    """Return the type of something in `value` that would not come back as it is; empty when there is none."""
+    if type(value) is dict:
+        named = (f"a name of type {type(name).__name__}" for name in value if type(name) is not str)
+        return next(named, "") or next(filter(None, map(_strange_in, value.values())), "")
+    if type(value) is list:
+        return next(filter(None, map(_strange_in, value)), "")
+    return "" if value is None or type(value) in (str, int, float, bool) else type(value).__name__
+
+
+def _check_collisions(columns: dict[str, list[Any]], size: int, problems: dict[tuple[str, str], list[int]]) -> None:
+    """Refuse rows that give one header or property twice, in columns that look different."""
+    given: dict[tuple[str, str], list[str]] = {}
+    for name in columns:
+        if name.startswith(PROPERTY_PREFIX):
+            given.setdefault(("property", values.name_of(name.removeprefix(PROPERTY_PREFIX))), []).append(name)
+        elif _is_header(name):
+            given.setdefault(("header", _api_name(name)), []).append(name)
+    for names in given.values():
+        for row in range(size if len(names) > 1 else 0):
+            if sum(columns[name][row] is not _MISSING for name in names) > 1:
+                problems.setdefault((names[-1], f"the same as {plain(names[0])}, which has a value too"), []).append(row)
 
 
 def _bodies(columns: dict[str, list[Any]], size: int, problems: dict[tuple[str, str], list[int]]) -> list[str | bytes]:
@@ -239,6 +287,8 @@ def _bodies(columns: dict[str, list[Any]], size: int, problems: dict[tuple[str, 
     bodies: list[str | bytes] = []
     for row, (text, raw) in enumerate(zip(texts, raws, strict=True)):
         body = raw if text is _MISSING else text
+        if text is not _MISSING and raw is not _MISSING:
+            problems.setdefault(("body_bytes", "the row has a text in body too"), []).append(row)
         if body is _MISSING:
             if row not in refused:
                 problems.setdefault(("body", "no body"), []).append(row)
@@ -255,9 +305,11 @@ def _bytes_of(body: str | bytes) -> int:
 
 def _frame_error(problems: dict[tuple[str, str], list[int]]) -> FrameError:
     listed = []
-    for (name, why), rows in problems.items():
+    for (name, why), rows in list(problems.items())[:_PROBLEMS_SHOWN]:
         places = ", ".join(map(str, rows[:_SHOWN])) + (f", … ({len(rows)} rows)" if len(rows) > _SHOWN else "")
-        listed.append(f"{name}: {why} (row {places})")
+        listed.append(f"{plain(name)}: {why} (row {places})")
+    if len(problems) > _PROBLEMS_SHOWN:
+        listed.append(f"and {len(problems) - _PROBLEMS_SHOWN} more")
     columns = list(dict.fromkeys(name for name, _ in problems))
     rows = sorted({row for found in problems.values() for row in found[:_SHOWN]})
     return FrameError(f"The frame cannot be published; nothing was sent. {'; '.join(listed)}.", columns=columns, rows=rows)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 PROPERTY_PREFIX = "prop."
 HEADER_PREFIX = "header."
 
@@ -59,7 +59,14 @@ COLUMNS: tuple[Column, ...] = (
     Column("received_at", "datetime64[us, UTC]", _UTC, "UTC", "When it was received, by this machine's clock."),
     Column("lock_expires_at", "datetime64[us, UTC]", _UTC, "UTC", "Earliest end of its lock, by this machine's clock."),
     Column("lock_id", "str", pa.string(), "", "The lock of this delivery; never stored in a capture.", "lockId"),
-    Column("settlement", "str", pa.string(), "", "acked, returned, refused, lost_lock or unknown; missing while held."),
+    Column(
+        "settlement",
+        "str",
+        pa.string(),
+        "",
+        "acked, returned, put_back, held, refused, lost_lock or unknown; missing while held by receive.",
+    ),
+    Column("run", "str", pa.string(), "", "Run that captured it; missing outside a capture."),
 )
 
 BY_NAME = {column.name: column for column in COLUMNS}

@@ -22,7 +22,9 @@ _FIRST, _LAST = (pa.scalar(datetime(year, 1, 1, tzinfo=UTC), pa.timestamp("us", 
 _TEXTS = {"messageId", "messageGroupId", "lockId"}
 
 
-def table_of(messages: Sequence[Message], settlements: Sequence[str | None] | None = None) -> pa.RecordBatch:
+def table_of(
+    messages: Sequence[Message], settlements: Sequence[str | None] | None = None, runs: Sequence[str | None] | None = None
+) -> pa.RecordBatch:
     """Return messages as one Arrow record batch with the schema of `SCHEMA`.
 
     Parameters
@@ -30,6 +32,8 @@ def table_of(messages: Sequence[Message], settlements: Sequence[str | None] | No
     messages : sequence of Message
     settlements : sequence of str or None, optional
         What became of each; None while it is held.
+    runs : sequence of str or None, optional
+        The run that captured each.
     """
     columns: dict[str, list[Any]] = {name: [] for name in TYPED_HEADERS.values()}
     headers, properties = _MapBuilder(), _MapBuilder()
@@ -46,6 +50,7 @@ def table_of(messages: Sequence[Message], settlements: Sequence[str | None] | No
         "body": pa.array([m.body if isinstance(m.body, str) else None for m in messages], pa.string()),
         "body_bytes": pa.array([m.body if isinstance(m.body, bytes) else None for m in messages], pa.binary()),
         "settlement": pa.array(settlements if settlements is not None else [None] * len(messages), pa.string()),
+        "run": pa.array(runs if runs is not None else [None] * len(messages), pa.string()),
     }
     for name in ("destination", "environment", "received_at", "lock_expires_at"):
         arrays[name] = pa.array([getattr(m, name) for m in messages], SCHEMA.field(name).type)

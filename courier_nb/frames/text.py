@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
+from rich.cells import cell_len, set_cell_size
 
-# Terminal escapes, and marks that turn text around: shown, not obeyed.
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+from courier_nb.core.printable import plain as plain  # also used from here
+
+_GAP = "  "
 
 
-def plain(text: object) -> str:
-    """Return foreign text so that a terminal only shows it."""
-    return _UNPRINTABLE.sub(
-        lambda match: f"\\u{ord(match[0]):04x}" if ord(match[0]) > 255 else f"\\x{ord(match[0]):02x}", str(text)
-    )
+def cut(text: str, widest: int) -> str:
+    """Return text in at most so many terminal cells; an ellipsis says that something is missing."""
+    if cell_len(text) <= widest:
+        return text
+    return f"{set_cell_size(text, widest - 1).rstrip()}…"
 
 
 def table(frame: pd.DataFrame, *, widest: int = 60) -> str:
-    """Return a frame as an aligned text table of harmless characters."""
-    shown = frame.astype(object).map(lambda cell: _cell(cell, widest))
-    shown.columns = [plain(name) for name in frame.columns]
-    return shown.to_string(index=False, justify="left") if len(shown) else "(none)"
+    """Return a frame as an aligned text table of harmless characters, with wide characters counted as two cells."""
+    if not len(frame):
+        return "(none)"
+    columns = []
+    for position, name in enumerate(frame.columns):
+        cells = frame.iloc[:, position]
+        texts = [cut(plain(name), widest), *(_cell(cell, widest) for cell in cells.astype(object))]
+        is_number = is_numeric_dtype(cells.dtype)
+        width = max(map(cell_len, texts))
+        columns.append([_padded(text, width, to_the_right=is_number) for text in texts])
+    return "\n".join(_GAP.join(line).rstrip() for line in zip(*columns, strict=True))
 
 
 def _cell(cell: Any, widest: int) -> str:
-    if cell is None or cell is pd.NA or cell is pd.NaT or cell != cell:
+    if cell is None or cell is pd.NA or cell is pd.NaT or (isinstance(cell, float) and cell != cell):
         return ""
-    text = plain(cell)
-    return text if len(text) <= widest else f"{text[: widest - 1]}…"
+    if isinstance(cell, str | bytes) and len(cell) > widest:
+        return cut(f"{plain(cell[:widest])}…", widest)  # only the beginning of a large body is looked at
+    return cut(plain(cell), widest)
+
+
+def _padded(text: str, width: int, *, to_the_right: bool) -> str:
+    space = " " * (width - cell_len(text))
+    return space + text if to_the_right else text + space

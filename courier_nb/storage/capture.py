@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
-from courier_nb.core.errors import CaptureDamaged, CaptureError, FrameError
+from courier_nb.core.errors import InvalidArgument
 from courier_nb.core.messages import Message
 from courier_nb.frames import schema
 from courier_nb.frames.flatten import frame_of
 from courier_nb.frames.tables import messages_of
+from courier_nb.storage import selecting
+from courier_nb.storage.compaction import FileSizes, compact
 from courier_nb.storage.duplicates import find_duplicates
-from courier_nb.storage.layout import Layout, open_layout, read_sidecar
+from courier_nb.storage.layout import Layout, open_layout
+from courier_nb.storage.manifest import Manifest, Part
+from courier_nb.storage.reading import PartReader
 from courier_nb.storage.verification import Verification, verify_layout
-from courier_nb.storage.writer import recover
+from courier_nb.storage.writer import cannot_write, recover
+
+if TYPE_CHECKING:
+    from courier_nb.storage.exporting import ExportReport
 
 _ROWS_PER_BATCH = 1_000
-_QUOTED_NAME = re.compile(r"`([^`]+)`")
+_SETTLEMENTS = ("acked", "returned", "refused", "lost_lock", "unknown")
 
 
 class Capture:
@@ -43,7 +49,9 @@ class Capture:
     Raises
     ------
     CaptureError
-        When the folder is not a capture.
+        When the folder is not a capture, or what was left unfinished there cannot be finished (the disk is full).
+    CaptureDamaged
+        When what the folder is, or which parts belong to it, cannot be trusted; ``courier-nb verify`` says more.
 
     Notes
     -----
@@ -55,7 +63,12 @@ class Capture:
         self.path = Path(path)
         self.report = report
         self._layout: Layout = open_layout(self.path)
-        self.recovered_rows = recover(self._layout)
+        try:
+            self.recovered_rows = recover(self._layout)
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+        self._manifest = Manifest(self._layout)
+        self._reader = PartReader(self._layout, self._manifest)
         self._hidden: dict[str, set[int]] | None = None
         self._hidden_for: list[str] = []
 
@@ -64,7 +77,7 @@ class Capture:
         return f"<Capture {str(self.path)!r}: {len(self)} messages ({counts or 'empty'})>"
 
     def __len__(self) -> int:
-        return sum(read_sidecar(self._layout, stem).rows for stem in self._layout.part_stems()) - self.duplicates
+        return sum(part.rows for part in self._parts()) - self.duplicates
 
     @property
     def duplicates(self) -> int:
@@ -75,9 +88,27 @@ class Capture:
     def settlements(self) -> dict[str, int]:
         """Rows on disk by what became of their message on the broker, copies included."""
         total: Counter[str] = Counter()
-        for stem in self._layout.part_stems():
-            total.update(read_sidecar(self._layout, stem).settlements)
+        for part in self._parts():
+            total.update(part.settlements)
         return dict(total)
+
+    @property
+    def runs(self) -> pd.DataFrame:
+        """Rows on disk by the run that captured them, copies included.
+
+        Returns
+        -------
+        DataFrame
+            One row a run, in the order of their first part: ``run`` (str), ``rows`` (int) and, as int columns, what became of
+            their messages: ``acked``, ``returned``, ``refused``, ``lost_lock``, ``unknown``.
+        """
+        total: dict[str, Counter[str]] = {}
+        for part in self._parts():
+            for run, counts in part.runs.items():
+                total.setdefault(run, Counter()).update(counts)
+        rows = [(run, counts.total(), *(counts[kind] for kind in _SETTLEMENTS)) for run, counts in total.items()]
+        frame = pd.DataFrame(rows, columns=["run", "rows", *_SETTLEMENTS])
+        return frame.astype({"run": "str", "rows": "int64", **dict.fromkeys(_SETTLEMENTS, "int64")})
 
     @property
     def unfinished(self) -> int:
@@ -90,6 +121,7 @@ class Capture:
         *,
         where: str | None = None,
         limit: int | None = None,
+        run: str | None = None,
         all_copies: bool = False,
     ) -> pd.DataFrame:
         """Return the messages as a DataFrame.
@@ -104,6 +136,8 @@ class Capture:
             It is asked about some of the rows at a time, so it must judge each row by itself.
         limit : int, optional
             At most so many rows.
+        run : str, optional
+            Only what this run captured.
         all_copies : bool
             Also show the copies of messages captured twice.
 
@@ -122,8 +156,8 @@ class Capture:
         names = None if columns is None else list(columns)
         batches: list[pa.RecordBatch] = []
         rows = 0
-        for batch in self.batches(None if where else names, all_copies=all_copies):
-            kept = batch if where is None else _where(batch, where)
+        for batch in self.batches(None if where else names, run=run, all_copies=all_copies):
+            kept = batch if where is None else selecting.where(batch, where)
             kept = kept if limit is None else kept.slice(0, limit - rows)
             batches.append(kept)
             rows += kept.num_rows
@@ -132,100 +166,141 @@ class Capture:
         table = pa.Table.from_batches(batches) if batches else schema.SCHEMA.empty_table()
         return frame_of(table, names)
 
-    def batches(self, columns: Sequence[str] | None = None, *, all_copies: bool = False) -> Iterator[pa.RecordBatch]:
+    def batches(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        run: str | None = None,
+        settlement: Sequence[str] | None = None,
+        all_copies: bool = False,
+    ) -> Iterator[pa.RecordBatch]:
         """Yield the messages as Arrow record batches of at most 1,000 rows, so that memory does not grow with the capture.
 
         Parameters
         ----------
         columns : sequence of str, optional
             Frame names; the map columns that hold them are read.
+        run : str, optional
+            Only what this run captured.
+        settlement : sequence of str, optional
+            Only messages that this became of, for example ``("acked",)``.
+        all_copies : bool
+            Also show the copies of messages captured twice.
         """
-        wanted = None if columns is None else _stored_columns(columns)
+        wanted = None if columns is None else selecting.stored_columns(columns)
+        only = {name: values for name, values in (("run", run and [run]), ("settlement", settlement)) if values is not None}
+        read = None if wanted is None else [*wanted, *(name for name in only if name not in wanted)]
         hidden = {} if all_copies else self._find_hidden()
-        for stem in self._layout.part_stems():
-            skip = hidden.get(stem, set())
+        for part in self._parts():
+            if run is not None and run not in part.runs:
+                continue
+            skip = hidden.get(part.stem, set())
             row = 0
-            for batch in self._read(stem, wanted):
+            for batch in self._reader.read(part, read):
                 if skip:
                     mask = pa.array([i not in skip for i in range(row, row + batch.num_rows)])
                     row += batch.num_rows
                     batch = batch.filter(mask)
-                yield batch
+                for name, values in only.items():
+                    batch = batch.filter(pc.is_in(batch[name], value_set=pa.array(values, pa.string())))
+                yield batch if wanted is None else batch.select(wanted)
 
-    def messages(self) -> Iterator[Message]:
-        """Yield the messages one by one, for publishing them again."""
-        for batch in self.batches():
+    def messages(self, *, run: str | None = None, settlement: Sequence[str] | None = None) -> Iterator[Message]:
+        """Yield the messages one by one, for publishing them again.
+
+        Parameters
+        ----------
+        run : str, optional
+            Only what this run captured.
+        settlement : sequence of str, optional
+            Only messages that this became of, for example ``("acked",)``.
+        """
+        for batch in self.batches(run=run, settlement=settlement):
             yield from messages_of(batch)
+
+    def export(
+        self,
+        path: str | Path,
+        *,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
+        raw: bool = False,
+        overwrite: bool = False,
+    ) -> ExportReport:
+        """Write the messages to one file that other programs read, whole or not at all, readable by its owner only.
+
+        Parameters
+        ----------
+        path : str or Path
+            Its ending says the format: ``.csv``, ``.xlsx`` (needs the extra ``excel``), ``.jsonl`` or ``.jsonl.gz`` (what
+            `publish` reads), ``.parquet`` (what `replay` reads).
+        columns : sequence of str, optional
+            For tables: names as in `frame`; default all but ``lock_id``, which is never written.
+        where : str, optional
+            As in `frame`.
+        raw : bool
+            Write plain values into tables. By default a text that a spreadsheet takes for a formula gets an apostrophe in front,
+            characters that hide something are written as their codes, and a last column names the changed cells.
+        overwrite : bool
+            Replace a file of that name.
+
+        Returns
+        -------
+        ExportReport
+            Rows written, and every cell that was changed or cut.
+
+        Raises
+        ------
+        InvalidArgument
+            When the ending names no format, or the file exists.
+        FrameError
+            When a column does not exist or the query is wrong.
+        CaptureError
+            When the file cannot be written; nothing is left of it then.
+        """
+        from courier_nb.storage.exporting import export_batches
+
+        path = Path(path)
+        if path.resolve().is_relative_to(self.path.resolve()):
+            raise InvalidArgument(f"{path} is inside the capture itself: write it elsewhere.")
+
+        def batches(names: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+            for batch in self.batches(None if where else names):
+                yield batch if where is None else selecting.where(batch, where)
+
+        return export_batches(batches, path, columns=columns, raw=raw, overwrite=overwrite)
 
     def verify(self) -> Verification:
         """Check that every part is there and holds what was written into it; see `Verification`."""
         return verify_layout(self._layout)
 
-    def _read(self, stem: str, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
-        path = self._layout.part(stem)
+    def compact(self) -> int:
+        """Merge small parts into parts of about 100 MB or 200,000 rows, as the end of a drain does.
+
+        Returns
+        -------
+        int
+            How many files there are fewer; 0 also while another process does it.
+
+        Raises
+        ------
+        CaptureDamaged
+            When a part does not hold what was written into it; the capture is as it was.
+        CaptureError
+            When the disk is full or gone; the capture is as it was.
+        """
         try:
-            with pq.ParquetFile(path) as file:
-                yield from file.iter_batches(batch_size=_ROWS_PER_BATCH, columns=columns)
-        except (OSError, pa.ArrowException) as error:
-            raise CaptureDamaged(
-                f"{path} cannot be read: {type(error).__name__}. Run verify() on the capture.", path=path
-            ) from error
+            return compact(self._layout, FileSizes())
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+
+    def _parts(self) -> list[Part]:
+        return list(self._manifest.state().parts.values())
 
     def _find_hidden(self) -> dict[str, set[int]]:
-        stems = self._layout.part_stems()
+        parts = self._parts()
+        stems = [part.stem for part in parts]
         if self._hidden is None or stems != self._hidden_for:
-            sure_only = all(set(read_sidecar(self._layout, stem).settlements) <= {"acked"} for stem in stems)
-            self._hidden = {} if sure_only else find_duplicates(self._layout)
+            self._hidden = find_duplicates(parts, self._reader.read)
             self._hidden_for = stems
         return self._hidden
-
-
-def read_table(path: str | Path, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-    """Yield the messages of one Parquet file with our schema.
-
-    Raises
-    ------
-    CaptureError
-        When the file is not Parquet or does not hold our columns; the differences are listed.
-    """
-    path = Path(path)
-    try:
-        with pq.ParquetFile(path) as file:
-            wrong = schema.differences(file.schema_arrow)
-            if wrong:
-                listed = "; ".join(wrong[:6]) + ("; …" if len(wrong) > 6 else "")
-                raise CaptureError(f"{path} does not hold messages written by courier_nb: {listed}.", path=path)
-            yield from file.iter_batches(batch_size=_ROWS_PER_BATCH, columns=columns)
-    except FileNotFoundError:
-        raise CaptureError(f"{path} does not exist.", path=path) from None
-    except (OSError, pa.ArrowException) as error:
-        raise CaptureError(f"{path} is not a readable Parquet file ({type(error).__name__}).", path=path) from error
-
-
-def _stored_columns(columns: Sequence[str]) -> list[str]:
-    stored: dict[str, None] = {}
-    for name in columns:
-        for map_name, (types, prefix) in schema.MAPS.items():
-            if name.startswith(prefix):
-                stored.update(dict.fromkeys((map_name, types)))
-                break
-        else:
-            if name not in schema.BY_NAME or name in schema.MAPS:
-                known = ", ".join(column.name for column in schema.COLUMNS if column.dtype and column.name not in schema.MAPS)
-                raise FrameError(
-                    f"There is no column {name!r}; there are {known}, and prop.<name> and header.<name>.", columns=[name]
-                )
-            stored[name] = None
-    return list(stored)
-
-
-def _where(batch: pa.RecordBatch, query: str) -> pa.RecordBatch:
-    frame = frame_of(pa.Table.from_batches([batch]))
-    for name in _QUOTED_NAME.findall(query):
-        if name not in frame and name.startswith(tuple(prefix for _, prefix in schema.MAPS.values())):
-            frame[name] = pd.NA  # a property that no message of this batch has
-    try:
-        kept = frame.query(query).index
-    except (NameError, SyntaxError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise FrameError(f"The query {query!r} cannot be evaluated: {error}. Write names with a dot in backticks.") from error
-    return batch.take(pa.array(kept, pa.int64()))

@@ -12,6 +12,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -46,14 +47,20 @@ class ChainLog:
         Made with the first append; readable by its owner only.
     after : Head
         What the first line follows, where an earlier file ends; default: the start.
+    read_to : int
+        Bytes whose last line is `after`: they are not read again.
+    lock : context manager, optional
+        Held while appending, in place of one for this file alone.
     """
 
-    def __init__(self, path: Path, *, after: Head | None = None) -> None:
+    def __init__(
+        self, path: Path, *, after: Head | None = None, read_to: int = 0, lock: AbstractContextManager[object] | None = None
+    ) -> None:
         self.path = path
         self._head = after or Head()
-        self._read_to = 0
+        self._read_to = read_to
         self._appending = threading.Lock()
-        self._lock = FileLock(path.with_name(path.name + ".lock"), mode=0o600, thread_local=False)
+        self._lock = lock or FileLock(path.with_name(path.name + ".lock"), mode=0o600, thread_local=False)
 
     @property
     def head(self) -> Head:
@@ -157,6 +164,22 @@ def chain_end(path: Path, *, after: Head | None = None) -> Head:
     return head
 
 
+def unsealed(line: bytes) -> dict[str, Any] | None:
+    """Return the entry of one line whose own hash holds, else None; what it follows is not looked at."""
+    content, seal, end = line[: -_SEAL_SIZE - 1] + b"}", line[-_SEAL_SIZE - 1 : -1], line[-1:]
+    match = _SEAL.fullmatch(seal)
+    if match is None or end != b"\n" or blake2b(content, digest_size=16).hexdigest() != match[1].decode():
+        return None
+    entry: dict[str, Any] = json.loads(content)
+    entry["hash"] = match[1].decode()
+    return entry
+
+
+def has_seal(line: bytes) -> bool:
+    """Whether a hash stands in a line: one that has none was cut off while it was written."""
+    return _SEAL.search(line) is not None
+
+
 def is_torn(path: Path) -> bool:
     """Whether the last line was cut off while it was written."""
     with path.open("rb") as file:
@@ -173,15 +196,12 @@ def _sealed(entry: Mapping[str, Any], head: Head) -> tuple[bytes, Head]:
 
 
 def _opened(line: bytes, head: Head, path: Path) -> tuple[dict[str, Any], Head]:
-    content, seal, end = line[: -_SEAL_SIZE - 1] + b"}", line[-_SEAL_SIZE - 1 : -1], line[-1:]
-    match = _SEAL.fullmatch(seal)
-    if match is None or end != b"\n" or blake2b(content, digest_size=16).hexdigest() != match[1].decode():
+    entry = unsealed(line)
+    if entry is None:
         raise CaptureDamaged(f"{path} is damaged at line {head.n + 1}: its hash does not hold.", path=path)
-    entry: dict[str, Any] = json.loads(content)
     if entry["n"] != head.n + 1 or entry["prev"] != head.hash:
         raise CaptureDamaged(
             f"{path} is damaged at line {head.n + 1}: it does not follow the line before it (lines are missing or moved).",
             path=path,
         )
-    entry["hash"] = match[1].decode()
     return entry, Head(entry["n"], entry["hash"])

@@ -9,51 +9,40 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from courier_nb.core.errors import CaptureDamaged
 from courier_nb.frames import values
-from courier_nb.storage.layout import Layout
+from courier_nb.storage.manifest import Part
 
-_IDENTITY = ["destination", "message_id", "created", "settlement"]
 _MAPS = ["properties", "property_types", "headers", "header_types"]
 _CONTENT = ["body", "body_bytes", "message_group_id", "ttl", "delivery_delay", *_MAPS]
+_COLUMNS = ["destination", "message_id", "created", "settlement", *_CONTENT]
+
+Read = Callable[[Part, list[str]], Iterable[pa.RecordBatch]]
+"""Yields the rows of a part, of these columns."""
 
 
-def find_duplicates(layout: Layout) -> dict[str, set[int]]:
+def find_duplicates(parts: Iterable[Part], read: Read) -> dict[str, set[int]]:
     """Return the rows to hide, by part: positions in the part, 0-based.
+
+    What is held in memory grows with the rows that were not acknowledged, not with the capture.
 
     Raises
     ------
     CaptureDamaged
         When a part is missing or cannot be read.
     """
-    try:
-        return _find(layout)
-    except (OSError, pa.ArrowException) as error:
-        raise CaptureDamaged(
-            f"A part of {layout.root} cannot be read ({type(error).__name__}): verify() names it.", path=layout.root
-        ) from error
-
-
-def _find(layout: Layout) -> dict[str, set[int]]:
-    unsure = _unsure_ids(layout)
+    parts = list(parts)
+    unsure = _unsure_ids(parts, read)
     if not unsure:
         return {}
     rows: dict[bytes, list[tuple[bool, str, int]]] = defaultdict(list)
-    for stem in layout.part_stems():
-        table = pq.read_table(layout.part(stem), columns=_IDENTITY, partitioning=None)
-        mask = pc.fill_null(pc.is_in(table["message_id"], value_set=pa.array(sorted(unsure), pa.string())), True)
-        places = pc.indices_nonzero(mask)
-        if not len(places):
-            continue
-        picked = pq.read_table(layout.part(stem), columns=_IDENTITY + _CONTENT, partitioning=None).take(places)
-        for place, row in zip(places.to_pylist(), picked.to_pylist(), strict=True):
-            rows[_key(row)].append((row["settlement"] == "acked", stem, place))
+    for part, place, row in _with_ids(parts, read, unsure):
+        rows[_key(row)].append((row["settlement"] == "acked", part.stem, place))
     hidden: dict[str, set[int]] = defaultdict(set)
     for copies in rows.values():
         is_acked = any(acked for acked, _, _ in copies)
@@ -63,13 +52,37 @@ def _find(layout: Layout) -> dict[str, set[int]]:
     return dict(hidden)
 
 
-def _unsure_ids(layout: Layout) -> set[str]:
-    found: set[str] = set()
-    for stem in layout.part_stems():
-        table = pq.read_table(layout.part(stem), columns=["message_id", "settlement"], partitioning=None)
-        unsure = table.filter(pc.not_equal(pc.fill_null(table["settlement"], ""), "acked"))
-        found.update(id_ for id_ in unsure["message_id"].to_pylist() if id_ is not None)
-    return found
+def _unsure_ids(parts: Iterable[Part], read: Read) -> set[str | None]:
+    """Return the ids of what was not certainly acknowledged, and None for what could not be kept as one."""
+    found: set[str | None] = set()
+    for part in parts:
+        if set(part.settlements) <= {"acked"}:
+            continue
+        for batch in read(part, ["message_id", "settlement"]):
+            unsure = batch.filter(pc.not_equal(pc.fill_null(batch["settlement"], ""), "acked"))
+            found.update(unsure["message_id"].to_pylist())
+    return {*found, None} if found else found
+
+
+def _with_ids(parts: Iterable[Part], read: Read, ids: set[str | None]) -> Iterator[tuple[Part, int, dict[str, Any]]]:
+    """Yield part, position and content of each row whose id is one of `ids`."""
+    for part in parts:
+        wanted = pa.array(_places(part, read, ids), pa.int64())
+        if not len(wanted):
+            continue
+        first = 0
+        for batch in read(part, _COLUMNS):
+            mine = wanted.filter(pc.and_(pc.greater_equal(wanted, first), pc.less(wanted, first + batch.num_rows)))
+            for place, row in zip(mine.to_pylist(), batch.take(pc.subtract(mine, first)).to_pylist(), strict=True):
+                yield part, place, row
+            first += batch.num_rows
+
+
+def _places(part: Part, read: Read, ids: set[str | None]) -> Iterator[int]:
+    first = 0
+    for batch in read(part, ["message_id"]):
+        yield from (first + i for i, id_ in enumerate(batch["message_id"].to_pylist()) if id_ in ids)
+        first += batch.num_rows
 
 
 def _key(row: dict[str, Any]) -> bytes:

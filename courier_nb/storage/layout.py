@@ -3,14 +3,16 @@
 ::
 
     DIR/
-      20261123T091500-3f9a1c2e-00001.parquet    parts: complete or absent, never changed
-      _courier/                                 hidden from readers of Parquet folders by its underscore
-        capture.json                            what this folder is
-        parts/<part>.json                       rows, settlements and checksum of each part, written before the part appears
-        spool/<part>.spool                      answers of the broker as they came, flushed before anything is acknowledged
-        spool/<part>.lock                       held by the process that writes the spool
-        aside/                                  files being written; worth nothing after a crash
-        ledger.sqlite                           what has been replayed from here
+      20261123T091500123456-3f9a1c2e-00001.parquet   parts: complete or absent, never changed
+      _courier/                                      hidden from readers of Parquet folders by its underscore
+        capture.json                                 what this folder is
+        manifest.jsonl                               which parts belong to it, and what is in them
+        spool/<part>.spool                           answers of the broker as they came, flushed before anything is acknowledged
+        spool/<part>.lock                            held by the process that writes the spool
+        aside/                                       files being written
+        damaged/                                     spools in which a record does not hold
+        ledger.jsonl                                 what has been replayed from here
+        *.lock                                       empty; held by whoever writes what they are named after
 """
 
 from __future__ import annotations
@@ -19,14 +21,17 @@ import json
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from courier_nb.core.errors import CaptureDamaged, CaptureError
 from courier_nb.storage import disk
 
 FORMAT = "courier_nb capture"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +49,8 @@ class Layout:
         return self.inner / "capture.json"
 
     @property
-    def sidecars(self) -> Path:
-        return self.inner / "parts"
+    def manifest(self) -> Path:
+        return self.inner / "manifest.jsonl"
 
     @property
     def spools(self) -> Path:
@@ -56,14 +61,23 @@ class Layout:
         return self.inner / "aside"
 
     @property
+    def damaged(self) -> Path:
+        return self.inner / "damaged"
+
+    @property
     def ledger(self) -> Path:
-        return self.inner / "ledger.sqlite"
+        return self.inner / "ledger.jsonl"
+
+    @property
+    def compacting(self) -> Path:
+        """Held by the process that merges parts."""
+        return self.inner / "compacting.lock"
 
     def part(self, stem: str) -> Path:
         return self.root / f"{stem}.parquet"
 
-    def sidecar(self, stem: str) -> Path:
-        return self.sidecars / f"{stem}.json"
+    def part_aside(self, stem: str) -> Path:
+        return self.aside / f"{stem}.parquet"
 
     def spool(self, stem: str) -> Path:
         return self.spools / f"{stem}.spool"
@@ -71,38 +85,14 @@ class Layout:
     def lock(self, stem: str) -> Path:
         return self.spools / f"{stem}.lock"
 
-    def part_stems(self) -> list[str]:
-        """Return the names of all parts that should be there, oldest first."""
-        return sorted(path.stem for path in self.sidecars.glob("*.json"))
-
     def spool_stems(self) -> list[str]:
         return sorted(path.stem for path in self.spools.glob("*.spool"))
 
 
-@dataclass(frozen=True, slots=True)
-class Sidecar:
-    """What was written into a part.
-
-    Attributes
-    ----------
-    stem : str
-    rows : int
-    size : int
-        Bytes.
-    sha256 : str
-    settlements : dict of str to int
-        Rows by what became of their message.
-    """
-
-    stem: str
-    rows: int
-    size: int
-    sha256: str
-    settlements: dict[str, int]
-
-    def to_json(self) -> bytes:
-        content = {"rows": self.rows, "size": self.size, "sha256": self.sha256, "settlements": self.settlements}
-        return json.dumps(content, indent=1).encode()
+def place_of(stem: str) -> tuple[str, int]:
+    """Return the run that a spool belongs to, and its number in it."""
+    run, _, count = stem.rpartition("-")
+    return (run, int(count)) if run and count.isdecimal() else (stem, 0)
 
 
 def open_layout(root: Path) -> Layout:
@@ -112,20 +102,41 @@ def open_layout(root: Path) -> Layout:
     ------
     CaptureError
         When the folder is not there or is not a capture.
+    CaptureDamaged
+        When the file that says what it is does not hold.
     """
     layout = Layout(root)
     if not layout.identity_file.is_file():
         what = "is not a capture of courier_nb" if root.exists() else "does not exist"
         raise CaptureError(f"{root} {what} (no _courier/capture.json in it): name a folder that drain() wrote.", path=root)
-    identity = _read_json(layout.identity_file)
-    if identity.get("format") != FORMAT or not isinstance(identity.get("version"), int):
-        raise CaptureDamaged(f"{layout.identity_file} is damaged: it does not say {FORMAT!r}.", path=layout.identity_file)
-    if identity["version"] > VERSION:
-        raise CaptureError(
-            f"{root} was written by a newer courier_nb (format {identity['version']}, this one reads {VERSION}): update it.",
-            path=root,
-        )
+    check_identity(layout)
     return layout
+
+
+def check_identity(layout: Layout) -> None:
+    """Check the file that says what the folder is.
+
+    Raises
+    ------
+    CaptureError, CaptureDamaged
+    """
+    path = layout.identity_file
+    content = path.read_bytes()
+    try:
+        identity = json.loads(content)
+        version = identity["version"]
+        is_ours = identity["format"] == FORMAT and isinstance(version, int)
+    except (ValueError, TypeError, KeyError):
+        is_ours = False
+    if not is_ours:
+        raise CaptureDamaged(f"{path} is damaged: it does not say {FORMAT!r}.", path=path)
+    if version != VERSION:
+        raise CaptureError(
+            f"{layout.root} was written by another courier_nb (format {version}, this one reads {VERSION}): use that one.",
+            path=layout.root,
+        )
+    if content != _sealed({name: value for name, value in identity.items() if name != "hash"}):
+        raise CaptureDamaged(f"{path} is damaged: its hash does not hold.", path=path)
 
 
 def create_layout(root: Path) -> Layout:
@@ -142,38 +153,17 @@ def create_layout(root: Path) -> Layout:
     if root.exists() and (not root.is_dir() or any(path.name != "_courier" for path in root.iterdir())):
         raise CaptureError(f"{root} holds other things: name a new or empty folder, or an existing capture.", path=root)
     made = [folder for folder in (root, *root.absolute().parents) if not folder.exists()]
-    for folder in (layout.inner, layout.sidecars, layout.spools, layout.aside):
+    for folder in (layout.inner, layout.spools, layout.aside):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    identity = {"format": FORMAT, "version": VERSION, "id": str(uuid.uuid4()), "created": datetime.now(UTC).isoformat()}
-    content = json.dumps(identity, indent=1).encode()
-    disk.write_whole(layout.identity_file, content, aside=layout.aside / f"capture-{uuid.uuid4().hex}.json")
+    with FileLock(layout.inner / "capture.lock", mode=0o600):
+        if not layout.identity_file.is_file():
+            identity = {"format": FORMAT, "version": VERSION, "id": str(uuid.uuid4()), "created": datetime.now(UTC).isoformat()}
+            disk.write_whole(layout.identity_file, _sealed(identity), aside=layout.aside / "capture.json")
     for folder in (layout.inner, root, root.parent, *(folder.parent for folder in made)):
         disk.flush_folder(folder)
-    return layout
+    return open_layout(root)
 
 
-def read_sidecar(layout: Layout, stem: str) -> Sidecar:
-    """Return what should be in a part.
-
-    Raises
-    ------
-    CaptureDamaged
-        When its description cannot be read.
-    """
-    path = layout.sidecar(stem)
-    content = _read_json(path)
-    try:
-        settlements = {str(key): int(value) for key, value in content["settlements"].items()}
-        return Sidecar(stem, int(content["rows"]), int(content["size"]), str(content["sha256"]), settlements)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise CaptureDamaged(f"{path} is damaged: it does not describe a part.", path=path) from None
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError:
-        raise CaptureDamaged(f"{path} is damaged: it is not JSON.", path=path) from None
-    if not isinstance(content, dict):
-        raise CaptureDamaged(f"{path} is damaged: it is not a JSON object.", path=path)
-    return content
+def _sealed(identity: dict[str, Any]) -> bytes:
+    digest = blake2b(json.dumps(identity).encode(), digest_size=16).hexdigest()
+    return json.dumps({**identity, "hash": digest}, indent=1).encode() + b"\n"

@@ -1,4 +1,4 @@
-"""The capture protocol: receive → spool → flush → (only now) acknowledge → record the outcome → part.
+"""The capture protocol: receive → spool → flush → read back → (only now) acknowledge → record the outcome → part.
 
 `CaptureWriter.store` returns when an answer is on the disk; nothing may be acknowledged before that. One flush covers every
 answer that arrived while the last one ran.
@@ -6,9 +6,10 @@ answer that arrived while the last one ran.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
-import uuid
-from datetime import UTC, datetime
+import threading
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -17,14 +18,13 @@ from typing import Self
 import anyio
 from anyio import to_thread
 
-from courier_nb.core.errors import CaptureError
-from courier_nb.storage import parts, spool
+from courier_nb.core.errors import CaptureDamaged, CaptureError
+from courier_nb.core.runs import new_run_id
+from courier_nb.storage import compaction, parts, spool
+from courier_nb.storage.compaction import FileSizes
 from courier_nb.storage.layout import Layout, create_layout
+from courier_nb.storage.manifest import Manifest
 from courier_nb.wire.codec import Delivery
-
-# Small enough that an interrupted drain is finished within half a second, large enough that parts are not confetti.
-SEGMENT_BYTES = 8_000_000
-SEGMENT_ROWS = 5_000
 
 
 class _Segment:
@@ -63,15 +63,21 @@ class CaptureWriter:
     ----------
     root : Path
         Folder of the capture; made if it is not there.
+    run : str, optional
+        Identity of the run that captures; default a new one.
+    sizes : FileSizes
+        How large files become.
 
     Notes
     -----
-    Use as ``async with``. On entry, spools that a killed process left are turned into parts.
+    Use as ``async with``. On entry, spools that a killed process left are turned into parts. On leaving, what is stored is
+    turned into parts; unless the block failed or was cancelled, small parts are merged then.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, run: str | None = None, sizes: FileSizes | None = None) -> None:
         self._root = root
-        self._writer = uuid.uuid4().hex[:8]
+        self._sizes = sizes or FileSizes()
+        self.run = run or new_run_id()
         self._count = 0
         self._pending: list[bytes] = []
         self._taken = 0
@@ -88,8 +94,9 @@ class CaptureWriter:
         try:
             self._layout = await to_thread.run_sync(create_layout, self._root)
             self.recovered_rows = await to_thread.run_sync(recover, self._layout)
+            self._manifest = Manifest(self._layout)
         except OSError as error:
-            raise _cannot_write(self._root, error) from error
+            raise cannot_write(self._root, error) from error
         return self
 
     async def __aexit__(
@@ -110,6 +117,8 @@ class CaptureWriter:
             raise failed
         if failed is not None and error is not None:
             error.add_note(str(failed))
+        if failed is None and error is None and self._broken is None:
+            await self._compact()
 
     async def store(self, delivery: Delivery) -> Stored:
         """Write an answer to the spool and return when it is flushed to the disk.
@@ -122,7 +131,7 @@ class CaptureWriter:
         segment = await self._open_segment(len(delivery.messages))
         self._taken += 1
         ticket = self._taken
-        content = spool.answer_record(delivery)
+        content = spool.answer_record(delivery, run=self.run, record=segment.spool.records)
         self._pending.append(content)
         stored = Stored(segment, segment.spool.records, len(delivery.messages))
         segment.unsettled += 1
@@ -146,19 +155,21 @@ class CaptureWriter:
     async def _open_segment(self, rows: int) -> _Segment:
         self._raise_if_broken()
         segment = self._segment
-        if segment is not None and (segment.spool.size >= SEGMENT_BYTES or segment.spool.rows + rows > SEGMENT_ROWS):
+        if segment is not None and (
+            segment.spool.size >= self._sizes.segment_bytes or segment.spool.rows + rows > self._sizes.segment_rows
+        ):
             await self._close_segment(segment)
         # No await may come between the choice of the segment and the record's place in `_pending`: what is pending always
         # belongs to the present segment.
         async with self._flushing:
             if self._segment is None:
                 self._count += 1
-                stem = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{self._writer}-{self._count:05d}"
+                stem = f"{self.run}-{self._count:05d}"
                 try:
                     segment = await to_thread.run_sync(_Segment, self._layout, stem)
                 except OSError as error:
                     self._broken = error
-                    raise _cannot_write(self._root, error) from error
+                    raise cannot_write(self._root, error) from error
                 self._segment = segment
                 self._unfinished.append(segment)
             return self._segment
@@ -195,24 +206,46 @@ class CaptureWriter:
         with anyio.CancelScope(shield=True):
             async with self._converting:
                 try:
-                    rows = await to_thread.run_sync(partial(_finish, self._layout, segment.spool))
+                    rows = await to_thread.run_sync(partial(_finish, self._layout, self._manifest, segment.spool))
                 except OSError as error:
-                    raise _cannot_write(self._root, error) from error
+                    raise cannot_write(self._root, error) from error
                 finally:
                     segment.spool.release()
         if rows:
             self.parts.append(segment.spool.stem)
 
+    async def _compact(self) -> None:
+        """Merge small parts; an interrupt ends it at once, and the next drain does it."""
+        stopping = threading.Event()
+        work = partial(compaction.compact, self._layout, self._sizes, should_stop=stopping.is_set)
+        task = asyncio.ensure_future(to_thread.run_sync(work))
+        with contextlib.suppress(OSError, CaptureDamaged):  # nothing is lost by not merging; what is damaged, verify names
+            try:
+                await asyncio.shield(task)
+            except asyncio.CancelledError:
+                stopping.set()
+                with anyio.CancelScope(shield=True):
+                    await asyncio.wait([task])
+                raise
+
     def _raise_if_broken(self) -> None:
         if self._broken is not None:
-            raise _cannot_write(self._root, self._broken) from self._broken
+            raise cannot_write(self._root, self._broken) from self._broken
 
 
 def recover(layout: Layout) -> int:
-    """Turn the spools of processes that are gone into parts; return the number of rows.
+    """Finish what processes that are gone have left, and return the rows that the capture has more by it.
 
     A spool whose writer lives is left alone.
+
+    Raises
+    ------
+    CaptureDamaged
+        When the manifest does not hold, or the disk does not give back what is written.
+    OSError
+        When the disk is full or gone.
     """
+    manifest = Manifest(layout)
     rows = 0
     for stem in layout.spool_stems():
         lock = spool.claim(layout, stem)
@@ -220,23 +253,20 @@ def recover(layout: Layout) -> int:
             continue
         try:
             if layout.spool(stem).exists():  # another process may have done it meanwhile
-                sidecar = parts.write_part(layout, stem)
-                rows += sidecar.rows if sidecar else 0
-                layout.spool(stem).unlink()
+                rows += parts.recover_spool(layout, manifest, stem)
         finally:
-            lock.release()
-            layout.lock(stem).unlink(missing_ok=True)
+            spool.release(lock, layout.spool(stem))
+    compaction.tidy(layout, manifest)
     return rows
 
 
-def _finish(layout: Layout, finished: spool.Spool) -> int:
+def _finish(layout: Layout, manifest: Manifest, finished: spool.Spool) -> int:
     finished.close()
-    sidecar = parts.write_part(layout, finished.stem)
-    finished.path.unlink()
-    return sidecar.rows if sidecar else 0
+    return parts.convert(layout, manifest, finished.stem)
 
 
-def _cannot_write(root: Path, error: OSError) -> CaptureError:
+def cannot_write(root: Path, error: OSError) -> CaptureError:
+    """Return the error for a folder that takes nothing more; it says how much room there is."""
     free = ""
     try:
         stat = os.statvfs(root)

@@ -10,6 +10,7 @@ from courier_nb.core.errors import ConfigError, CourierError
 from courier_nb.core.settings import Settings, places
 from courier_nb.wire.answers import decode
 from courier_nb.wire.auth import Token
+from courier_nb.wire.place import Place
 from courier_nb.wire.retry import Operation
 from courier_nb.wire.sender import Sender, Tokens
 
@@ -57,6 +58,26 @@ async def _environment(settings: Settings, organization: str, sender: Sender, to
     entries = answer.get("data") or answer.get("environments")  # two keys are documented (fact sheet 9, row 14)
     known = {str(env["id"]): str(env.get("name", "")) for env in entries or () if _has_id(env)}
     return _choose("environment", settings.environment, known)
+
+
+async def is_production(settings: Settings, token: Token, place: Place, sender: Sender, tokens: Tokens) -> bool | None:
+    """Return whether an environment is production, as the Accounts API says; None when it does not say.
+
+    An MQ client app's token is not valid there, and what cannot be looked up is not known.
+    """
+    if token.kind == "client_app":
+        return None
+    url = f"{settings.platform_url}/accounts/api/organizations/{quote(place.organization, safe='')}/environments"
+    try:
+        answer = await _look_up(url, "production", sender, tokens)
+    except ConfigError:
+        return None
+    for entry in answer.get("data") or answer.get("environments") or ():
+        if _has_id(entry) and entry["id"] == place.environment:
+            if isinstance(entry.get("isProduction"), bool):
+                return bool(entry["isProduction"])
+            return None if entry.get("type") is None else entry["type"] == "production"
+    return None
 
 
 async def _look_up(url: str, setting: str, sender: Sender, tokens: Tokens) -> dict[str, Any]:

@@ -99,6 +99,13 @@ class Admin:
             if len(page) < _DEFAULT_PAGE or not fresh:
                 return list(found.values())
 
+    async def queue(self, region: str, name: str) -> DestinationInfo | None:
+        """Return the settings of one queue; None when the answer does not describe one."""
+        url = f"{self._base}/regions/{quote(region, safe='')}/destinations/queues/{quote(name, safe='')}"
+        response = await self._sender.call(Operation.LOOK_UP, "GET", url, where=f"queue {name!r}", tokens=self._tokens)
+        value = decode(Operation.LOOK_UP, response)
+        return _destination(value) if isinstance(value, dict) else None
+
     async def _list(self, url: str, where: str, params: dict[str, str]) -> list[dict[str, Any]]:
         response = await self._sender.call(Operation.LOOK_UP, "GET", url, where=where, tokens=self._tokens, params=params or None)
         if response.status_code == 204 or not response.content:

@@ -22,11 +22,13 @@ from courier_nb.core.errors import (
     Unavailable,
 )
 from courier_nb.core.messages import ItemResult
+from courier_nb.core.printable import plain
 from courier_nb.wire.retry import SETTLING, Operation
 
 _REASON_CHARACTERS = 300
 # A refusal quotes the lock it refuses, and whoever reads a lock id can delete the message.
 _LOCK_ID = re.compile(r"(?i)(lock\s*id:?\s*)\S+|[A-Za-z0-9+/=_%-]{40,}")
+_SECONDS = re.compile(r"[0-9]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069]")
 
 
@@ -91,7 +93,7 @@ def item_results(operation: Operation, response: httpx.Response) -> list[ItemRes
 def clean(text: str) -> str:
     """Return foreign text fit for an error message: one line, short, without lock ids or control characters."""
     text = _LOCK_ID.sub(lambda match: f"{match[1] or ''}…", text)
-    text = _CONTROL.sub(" ", text).strip()
+    text = plain(_CONTROL.sub(" ", text).strip())
     return text if len(text) <= _REASON_CHARACTERS else f"{text[:_REASON_CHARACTERS]}…"
 
 
@@ -109,12 +111,19 @@ def _reason(content: bytes) -> str:
 
 
 def _retry_after(response: httpx.Response) -> float | None:
+    """Return the seconds that the server named: as a number, or as a date by its own clock; None when it named none."""
     text = response.headers.get("Retry-After", "").strip()
-    if text.isdecimal():
+    if _SECONDS.fullmatch(text):
         return float(text)
+    until = _http_date(text)
+    now = _http_date(response.headers.get("Date", ""))
+    return None if until is None else max(0.0, until - (time.time() if now is None else now))
+
+
+def _http_date(text: str) -> float | None:
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, TypeError):
+        return email.utils.parsedate_to_datetime(text).timestamp()
+    except (ValueError, TypeError, OverflowError):
         return None
 
 

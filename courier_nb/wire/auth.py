@@ -12,6 +12,7 @@ import httpx
 
 from courier_nb.core import exactjson
 from courier_nb.core.errors import BadAnswer, ConfigError, CourierError, Forbidden, Refused, Unauthorized, Unreachable
+from courier_nb.core.secrets import Secret, SecretBytes, short_tracebacks
 from courier_nb.core.settings import AuthKind, Settings, places
 from courier_nb.wire.answers import bad_answer, decode
 from courier_nb.wire.retry import Operation
@@ -44,6 +45,7 @@ class Token:
     environment: str | None = None
 
 
+@short_tracebacks
 class TokenSource:
     """Gets, keeps and renews the token of one credential.
 
@@ -100,7 +102,7 @@ class TokenSource:
                         status=401,
                         operation=Operation.AUTHORIZE.value,
                     )
-                return Token("bearer", settings.bearer or "", None)
+                return Token("bearer", Secret(settings.bearer or ""), None)
             case "user":
                 return await self._log_in()
             case "client_app":
@@ -152,7 +154,7 @@ class TokenSource:
 
     async def _log_in(self) -> Token:
         settings = self._settings
-        content = exactjson.dumps({"username": settings.username, "password": settings.password})
+        content = SecretBytes(exactjson.dumps({"username": settings.username, "password": settings.password}))
         # Two paths are in use (fact sheet 9, row 11): the older one first, which more clients call.
         try:
             return await self._request("user", f"{settings.platform_url}/accounts/login", "the user", content=content)
@@ -201,7 +203,7 @@ def _read_token(kind: AuthKind, answer: Any, response: httpx.Response) -> Token:
     life = max(life, _LEAST_LIFE_SECONDS)
     simple_client = answer.get("simple_client")
     bound = simple_client if isinstance(simple_client, dict) else {}
-    return Token(kind, answer["access_token"], time.monotonic() + life, bound.get("orgId"), bound.get("envId"))
+    return Token(kind, Secret(answer["access_token"]), time.monotonic() + life, bound.get("orgId"), bound.get("envId"))
 
 
 def _brief(error: CourierError) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from courier_nb.core import exactjson
 from courier_nb.core.errors import InvalidArgument
 from courier_nb.core.messages import RECEIPT_HEADERS, Message
+from courier_nb.core.secrets import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +124,19 @@ def _message(item: Any, raw: bytes, receipt: Receipt) -> Message:
     return Message(
         body=body,
         properties=properties if isinstance(properties, dict) else {},
-        headers=headers if isinstance(headers, dict) else {},
+        headers=_unseen_lock(headers) if isinstance(headers, dict) else {},
         destination=receipt.destination,
         environment=receipt.environment,
         received_at=receipt.at,
         lock_expires_at=receipt.lock_expires_at,
         lock_deadline=receipt.lock_deadline,
     )
+
+
+def _unseen_lock(headers: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(headers.get("lockId"), str):
+        headers["lockId"] = Secret(headers["lockId"])  # whoever reads it in a traceback could delete the message
+    return headers
 
 
 def _body(value: Any, raw: bytes) -> str | bytes | None:

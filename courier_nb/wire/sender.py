@@ -12,9 +12,14 @@ import anyio
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from courier_nb.core.errors import Closed, CourierError, Throttled, Unauthorized, Unreachable
+from courier_nb.core.errors import BadAnswer, Closed, CourierError, LockLost, Throttled, Unauthorized, Unavailable, Unreachable
+from courier_nb.core.rates import Pacer
 from courier_nb.wire import retry
 from courier_nb.wire.answers import refusal
+from courier_nb.wire.budget import Claim
+from courier_nb.wire.limits import Limits
+from courier_nb.wire.pressure import Pressure
+from courier_nb.wire.reading import ANSWER_BYTES, SLOWEST_BYTES_PER_SECOND, TooMuchAnswer, Undecodable, read_answer
 from courier_nb.wire.retry import Operation
 from courier_nb.wire.transport import LONG_POLL_MARGIN_SECONDS, READ_SECONDS, NeverSent
 
@@ -39,19 +44,6 @@ class Tokens(Protocol):
     async def renew(self, stale: Any) -> Bearer: ...
 
 
-class Brake:
-    """Holds back every call of a client after a 429 until the time the server named."""
-
-    def __init__(self) -> None:
-        self._until = 0.0
-
-    def hold(self, seconds: float) -> None:
-        self._until = max(self._until, time.monotonic() + seconds)
-
-    async def wait(self) -> None:
-        await anyio.sleep(max(0.0, self._until - time.monotonic()))
-
-
 class Sender:
     """Sends requests for all parts of the wire.
 
@@ -61,11 +53,13 @@ class Sender:
         Requests made; the vendor bills each call to the broker.
     retries : int
         How many of them were repeats.
+    pressure : Pressure
+        How much the service was found to take.
     """
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
-        self._brake = Brake()
+        self.pressure = Pressure()
         self.calls = 0
         self.retries = 0
 
@@ -83,6 +77,9 @@ class Sender:
         poll_seconds: float = 0.0,
         repeat_unknown: bool | None = None,
         give_up_at: float | None = None,
+        answer_bytes: int = ANSWER_BYTES,
+        claim: Claim | None = None,
+        pacer: Pacer | None = None,
     ) -> httpx.Response:
         """Make a call and return its successful answer.
 
@@ -96,26 +93,27 @@ class Sender:
             None sends no Authorization header.
         content, params, form : optional
             JSON body, query, or form fields.
-        poll_seconds : float
-            How long the server may hold the answer back; the read timeout is this plus a margin.
         repeat_unknown : bool, optional
             See `retry.may_repeat`.
-        give_up_at : float, optional
-            Monotonic time (seconds) after which nothing is repeated, such as the end of the lock that the call is about.
+        poll_seconds, give_up_at, answer_bytes, claim : optional
+            See `Limits`; nothing is repeated after `give_up_at`.
+        pacer : Pacer, optional
+            Told of repeats, which are calls too.
 
         Raises
         ------
-        Unreachable, Refused
+        Unreachable, Refused, BadAnswer
         """
+        limits = Limits(poll_seconds, give_up_at, answer_bytes, claim)
         headers = {"Content-Type": "application/json"} if content is not None else None
 
         async def once() -> httpx.Response:
             request = self._http.build_request(
                 method, url, content=content, params=params, data=form, headers=headers, timeout=_timeout(poll_seconds)
             )
-            return await self._send_with_token(operation, request, where, tokens, poll_seconds)
+            return await self._send_with_token(operation, request, where, tokens, limits)
 
-        return await self._repeating(operation, once, repeat_unknown, give_up_at)
+        return await self._repeating(operation, once, repeat_unknown, give_up_at, pacer)
 
     async def _repeating(
         self,
@@ -123,6 +121,7 @@ class Sender:
         once: Callable[[], Awaitable[httpx.Response]],
         repeat_unknown: bool | None,
         give_up_at: float | None,
+        pacer: Pacer | None,
     ) -> httpx.Response:
         def may_repeat(error: BaseException) -> bool:
             return isinstance(error, CourierError) and retry.may_repeat(operation, error, repeat_unknown=repeat_unknown)
@@ -136,7 +135,10 @@ class Sender:
             retry=retry_if_exception(may_repeat), stop=stop, wait=_wait, sleep=anyio.sleep, reraise=True
         ):
             with attempt:
-                self.retries += attempt.retry_state.attempt_number > 1
+                if attempt.retry_state.attempt_number > 1:
+                    self.retries += 1
+                    if pacer is not None:
+                        pacer.charge(calls=1)
                 try:
                     response = await once()
                 except CourierError as error:
@@ -147,20 +149,21 @@ class Sender:
         return response
 
     async def _send_with_token(
-        self, operation: Operation, request: httpx.Request, where: str, tokens: Tokens | None, poll_seconds: float
+        self, operation: Operation, request: httpx.Request, where: str, tokens: Tokens | None, limits: Limits
     ) -> httpx.Response:
         if tokens is None:
-            return await self._send(operation, request, where, poll_seconds)
+            return await self._send(operation, request, where, limits)
         with _token_errors():
             token = await tokens.current()
         request.headers["Authorization"] = f"Bearer {token.value}"
         try:
-            return await self._send(operation, request, where, poll_seconds)
+            return await self._send(operation, request, where, limits)
         except Unauthorized:
-            with _token_errors():
-                token = await tokens.renew(token)
-            request.headers["Authorization"] = f"Bearer {token.value}"
-            return await self._send(operation, request, where, poll_seconds)
+            pass  # what goes wrong from here on is no consequence of it, and would show its frames
+        with _token_errors():
+            token = await tokens.renew(token)
+        request.headers["Authorization"] = f"Bearer {token.value}"
+        return await self._send(operation, request, where, limits)
 
     async def ask(
         self,
@@ -188,42 +191,70 @@ class Sender:
         request = self._http.build_request(
             method, url, content=content, params=params, headers=headers, timeout=_timeout(poll_seconds)
         )
-        return await self._exchange(operation, request, where, poll_seconds)
+        return await self._exchange(operation, request, where, Limits(poll_seconds))
 
-    async def _send(self, operation: Operation, request: httpx.Request, where: str, poll_seconds: float) -> httpx.Response:
-        response = await self._exchange(operation, request, where, poll_seconds)
+    async def _send(self, operation: Operation, request: httpx.Request, where: str, limits: Limits) -> httpx.Response:
+        response = await self._exchange(operation, request, where, limits)
         if response.is_success:
+            self.pressure.went_well(operation)
             return response
         refused = refusal(operation, response, where)
-        if isinstance(refused, Throttled):
-            self._brake.hold(retry.retry_after(refused) or 0.0)
+        if isinstance(refused, Throttled) or (isinstance(refused, Unavailable) and refused.status == 503):
+            self.pressure.too_much(response.extensions[SENT_AT], retry.retry_after(refused))
         raise refused
 
-    async def _exchange(self, operation: Operation, request: httpx.Request, where: str, poll_seconds: float) -> httpx.Response:
-        await self._brake.wait()
-        if self._http.is_closed:
-            raise Closed("This client is closed: open a new one with connect().")
-        self.calls += 1
-        sent_at = time.monotonic()
-        try:
-            # The timeouts of the transport are per read; a server that drips bytes would hold the call for ever.
-            with anyio.fail_after(poll_seconds + READ_SECONDS + LONG_POLL_MARGIN_SECONDS + _upload_seconds(request)):
-                response = await self._http.send(request)
-        except NeverSent as error:
-            raise Unreachable(
-                f"{request.url.copy_with(path='/')} cannot be reached ({_why(error)}): check the URL and that the service runs.",
-                operation=operation.value,
-                sent=False,
-            ) from None
-        except (httpx.HTTPError, TimeoutError, OSError) as error:
-            raise Unreachable(
-                f"{operation} on {where}: no complete answer from {request.url.host} ({_why(error)}). "
-                "It is not known whether the call took effect.",
-                operation=operation.value,
-                sent=True,
-            ) from None
+    async def _exchange(self, operation: Operation, request: httpx.Request, where: str, limits: Limits) -> httpx.Response:
+        came = time.monotonic()
+        async with self.pressure.slot(operation):
+            if self._http.is_closed:
+                raise Closed("This client is closed: open a new one with connect().")
+            sent_at = time.monotonic()
+            if limits.give_up_at is not None and came < limits.give_up_at <= sent_at:
+                raise _too_late(operation, where)
+            self.calls += 1
+            try:
+                response = await self._whole_answer(request, limits)
+            except NeverSent as error:
+                raise Unreachable(
+                    f"{request.url.copy_with(path='/')} cannot be reached ({_why(error)}): "
+                    "check the URL and that the service runs.",
+                    operation=operation.value,
+                    sent=False,
+                ) from None
+            except (TooMuchAnswer, Undecodable) as error:
+                raise BadAnswer(
+                    f"{operation} on {where}: the answer cannot be taken in: {error}. "
+                    "It is not known whether the call took effect.",
+                    operation=operation.value,
+                    status=0,
+                ) from None
+            except (httpx.HTTPError, TimeoutError, OSError) as error:
+                raise Unreachable(
+                    f"{operation} on {where}: no complete answer from {request.url.host} ({_why(error)}). "
+                    "It is not known whether the call took effect.",
+                    operation=operation.value,
+                    sent=True,
+                ) from None
         response.extensions[SENT_AT] = sent_at
         return response
+
+    async def _whole_answer(self, request: httpx.Request, limits: Limits) -> httpx.Response:
+        """Send, and read the answer to its end; the timeouts of the transport are per read, and a server may drip for ever."""
+        if limits.claim is not None:
+            limits.claim.release()  # of an earlier attempt
+        with anyio.fail_after(limits.poll_seconds + READ_SECONDS + LONG_POLL_MARGIN_SECONDS + _upload_seconds(request)) as scope:
+            response = await self._http.send(request, stream=True)
+            try:
+                return await read_answer(response, most=limits.answer_bytes, claim=limits.claim, deadline=scope)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await response.aclose()
+
+
+def _too_late(operation: Operation, where: str) -> LockLost:
+    error = LockLost(f"{operation} on {where}: not sent, the lock ran out while it waited.", status=0, operation=operation.value)
+    error.before_sending = True
+    return error
 
 
 @contextmanager
@@ -243,7 +274,7 @@ def _timeout(poll_seconds: float) -> httpx.Timeout | Any:
 
 
 def _upload_seconds(request: httpx.Request) -> float:
-    return int(request.headers.get("Content-Length", 0)) / 250_000  # a slow line still sends 10 MB within 40 s
+    return int(request.headers.get("Content-Length", 0)) / SLOWEST_BYTES_PER_SECOND
 
 
 def _wait(state: RetryCallState) -> float:

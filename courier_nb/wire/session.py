@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import anyio
 import httpx
@@ -12,7 +13,9 @@ from courier_nb.core.settings import LockTtlUnit, Settings, check_url, places
 from courier_nb.wire import accounts
 from courier_nb.wire.admin import Admin, Region
 from courier_nb.wire.auth import TokenSource, broker_url_of
-from courier_nb.wire.operations import Operations, Place
+from courier_nb.wire.operations import Operations
+from courier_nb.wire.place import Place
+from courier_nb.wire.records import Recorder
 from courier_nb.wire.sender import Sender
 from courier_nb.wire.stats import Stats
 from courier_nb.wire.transport import make_http
@@ -30,20 +33,34 @@ class Session:
         Stands in for the network.
     lock_ttl_unit : {"s", "ms"}, optional
         Overrides that of the settings.
+    recorder : Recorder, optional
+        Told of the calls to the broker.
+
+    Attributes
+    ----------
+    settings : Settings
+        Those in force, with what was found out since.
     """
 
     def __init__(
-        self, settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None, lock_ttl_unit: LockTtlUnit | None = None
+        self,
+        settings: Settings,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        lock_ttl_unit: LockTtlUnit | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.settings = settings
+        self._recorder = recorder
         self._http = make_http(transport)
         self.sender = Sender(self._http)
         self.tokens = TokenSource(settings, self.sender)
         self._lock_ttl_unit: LockTtlUnit = lock_ttl_unit or settings.lock_ttl_unit
         self.extended_locks: dict[str, float] = {}
-        """Lock id -> later end (seconds since the epoch), for locks that were extended and not settled since."""
+        """Lock id -> later end (seconds, monotonic), for locks that were extended and not settled since."""
         self._finding = anyio.Lock()
         self._operations: Operations | None = None
+        self._asked_for_kind = False
         self._region: str | None = None
 
     async def operations(self) -> Operations:
@@ -55,8 +72,32 @@ class Session:
             async with self._finding:
                 if self._operations is None:
                     place = await self._find_place()
-                    self._operations = Operations(self.sender, self.tokens, place, self._lock_ttl_unit)
+                    self._operations = Operations(
+                        self.sender,
+                        self.tokens,
+                        place,
+                        self._lock_ttl_unit,
+                        recorder=self._recorder,
+                        read_only=self.settings.read_only,
+                    )
         return self._operations
+
+    async def production(self) -> bool | None:
+        """Return whether the environment is production; None when nobody says.
+
+        What the settings say holds; else the Accounts API is asked, once, which is free.
+        """
+        if self.settings.production is None and not self._asked_for_kind:
+            place = (await self.operations()).place
+            async with self._finding:
+                if not self._asked_for_kind:
+                    self._asked_for_kind = True
+                    token = await self.tokens.current()
+                    found = await accounts.is_production(self.settings, token, place, self.sender, self.tokens)
+                    if found is not None:
+                        sources = {**self.settings.sources, "production": "Accounts API"}
+                        self.settings = replace(self.settings, production=found, sources=sources)
+        return self.settings.production
 
     async def admin(self) -> Admin:
         """Return the Admin API's read side."""

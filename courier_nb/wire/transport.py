@@ -19,6 +19,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from courier_nb.core.settings import is_loopback
+from courier_nb.wire.reading import ENCODINGS
 
 MAX_CONNECTIONS = 128
 CONNECT_SECONDS = 10.0
@@ -91,7 +92,7 @@ def make_http(transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncC
         follow_redirects=False,
         trust_env=False,  # proxies are read by `_proxy_for`; a ~/.netrc entry must never replace our token
         timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=None),
-        headers={"User-Agent": f"courier_nb/{version('courier_nb')}", "Accept": "application/json"},
+        headers={"User-Agent": f"courier_nb/{version('courier_nb')}", "Accept": "application/json", "Accept-Encoding": ENCODINGS},
     )
 
 

@@ -238,7 +238,7 @@ async def test_a_publish_in_a_storm_reports_what_was_stored(queue: AsyncDestinat
 async def test_a_replay_in_a_storm_sends_no_message_twice(
     queue: AsyncDestination, broker: LocalBroker, tmp_path: Path, seed: int
 ) -> None:
-    ledger = tmp_path / "ledger.sqlite"
+    ledger = tmp_path / "ledger.jsonl"
     with broker.faults.during(*storm(seed)):
         for _ in range(3):
             with suppress(CourierError):

@@ -83,7 +83,7 @@ async def test_without_a_token_nothing_was_sent_and_nothing_is_unknown(broker: L
         return httpx.Response(401, request=request) if is_out else response
 
     async with client_of(broker, strike) as client:
-        queue, ledger = client.destination("queue"), tmp_path / "ledger.sqlite"
+        queue, ledger = client.destination("queue"), tmp_path / "ledger.jsonl"
         await publish(queue, 1)
         is_out = True
         with pytest.raises(Unreachable) as caught:
@@ -113,15 +113,15 @@ async def test_what_cannot_be_meant_is_refused_before_anything_is_sent(
 
 async def test_a_replay_refuses_a_policy_that_it_does_not_know(broker: LocalBroker) -> None:
     async with client_of(broker, lambda request, response: response) as client:
-        with pytest.raises(InvalidArgument, match="'report' or 'resend'"):
-            await client.destination("queue").replay([Message("x")], unknown="skip", progress=False)  # type: ignore[arg-type]
+        with pytest.raises(InvalidArgument, match="'report', 'resend' or 'skip'"):
+            await client.destination("queue").replay([Message("x")], unknown="again", progress=False)  # type: ignore[arg-type]
 
 
 async def test_a_frame_of_a_capture_counts_as_the_same_messages(broker: LocalBroker, tmp_path: Path) -> None:
     async with client_of(broker, lambda request, response: response) as client:
         await publish(client.destination("dlq"), 5)
         capture = await client.destination("dlq").drain(tmp_path / "cap", **QUICK)
-        ledger = tmp_path / "ledger.sqlite"
+        ledger = tmp_path / "ledger.jsonl"
         first = await client.destination("queue").replay(capture, ledger=ledger, progress=False)
         second = await client.destination("queue").replay(capture.frame(), ledger=ledger, progress=False)
     assert (first.counts, second.counts) == ({"ok": 5}, {"skipped": 5})  # type: ignore[union-attr]

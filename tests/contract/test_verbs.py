@@ -21,7 +21,7 @@ from courier_nb import (
     FrameError,
     Message,
     PartialFailure,
-    ReplayPlan,
+    Plan,
     Report,
 )
 from courier_nb.broker import LocalBroker
@@ -71,10 +71,12 @@ async def test_a_peek_gives_a_frame_and_returns_every_message(queue: AsyncDestin
     assert broker.depth("queue") == {"messages": 25, "inflight": 0}
 
 
-async def test_each_peek_spends_a_delivery_and_the_last_one_dead_letters(queue: AsyncDestination, broker: LocalBroker) -> None:
+async def test_each_peek_spends_a_delivery_and_the_last_one_dead_letters_if_told_to(
+    queue: AsyncDestination, broker: LocalBroker
+) -> None:
     await publish(queue, 1)
     for _ in range(MAX_DELIVERIES):
-        await queue.peek(1, **QUICK)
+        await queue.peek(1, last_chance="return", **QUICK)
     assert broker.depth("queue")["messages"] == 0
     assert broker.depth("dlq")["messages"] == 1
 
@@ -103,11 +105,15 @@ async def test_a_lost_lock_is_an_outcome_and_not_an_exception(queue: AsyncDestin
     assert caught.value.report is report
 
 
-async def test_a_lock_that_has_run_out_by_our_clock_is_not_tried(queue: AsyncDestination, client: AsyncClient) -> None:
+async def test_a_lock_that_has_run_out_by_our_clock_is_not_tried(
+    queue: AsyncDestination, reached: tuple[dict[str, str], httpx.AsyncBaseTransport | None]
+) -> None:
     await publish(queue, 1)
     frame = (await queue.receive(1, **QUICK)).frame()
     frame["lock_expires_at"] = pd.Timestamp("2020-01-01", tz="UTC")
-    report = await queue.ack(frame, progress=False)
+    announced, transport = reached
+    async with AsyncClient(broker_settings(announced), transport=transport) as other:  # which knows only what the frame says
+        report = await other.destination("queue").ack(frame, progress=False)
     assert (report.counts, report.calls) == ({"lost_lock": 1}, 0)
 
 
@@ -187,7 +193,7 @@ async def test_an_uncertain_acknowledgement_is_recorded_and_a_second_copy_is_sho
         if fault == "status":
             return httpx.Response(400, content=b"no", request=request)
         results = json.loads(response.content)
-        return httpx.Response(200, json=results[1:], request=request)  # one item is not mentioned
+        return httpx.Response(200, json=results[1:] or results, request=request)  # one item is not mentioned
 
     broker_client = AsyncClient(broker_settings(broker.settings), transport=broker.transport())
     await publish(broker_client.destination("dlq"), 10)
@@ -217,8 +223,9 @@ async def test_a_receive_that_cannot_be_read_is_counted_and_not_repeated_at_once
         await publish(client.destination("dlq"), 30)
         capture = await client.destination("dlq").drain(tmp_path / "cap", concurrency=1, **QUICK)
         assert capture.report.ghost_receives == 1
-        assert len(capture) == 20
-        assert broker.depth("dlq")["inflight"] == 10  # locked for nobody, until the locks end
+        assert len(capture) == 29
+        # of the first call, which tries out how large messages are: locked for nobody, until the lock ends
+        assert broker.depth("dlq")["inflight"] == 1
         with pytest.raises(BadAnswer):
             struck = 0
             await client.destination("dlq").publish(messages(1), progress=False)
@@ -249,8 +256,8 @@ async def test_a_replay_sends_each_message_once(
     await publish(dlq, 45)
     capture = await dlq.drain(tmp_path / "cap", **QUICK)
     plan = await client.replay(capture, dry_run=True)
-    assert isinstance(plan, ReplayPlan)
-    assert (plan.target, plan.to_send, plan.calls) == ("queue", 45, 5)
+    assert isinstance(plan, Plan)
+    assert (plan.destination, plan.to_do, plan.calls) == ("queue", 45, 5)
     assert broker.depth("queue")["messages"] == 0
     first = await client.replay(tmp_path / "cap", progress=False)
     again = await client.replay(Capture(tmp_path / "cap"), progress=False)
@@ -263,7 +270,7 @@ async def test_a_replay_sends_each_message_once(
 async def test_a_repaired_row_is_another_message(dlq: AsyncDestination, queue: AsyncDestination, tmp_path: Path) -> None:
     await publish(dlq, 4)
     capture = await dlq.drain(tmp_path / "cap", **QUICK)
-    ledger = tmp_path / "ledger.sqlite"
+    ledger = tmp_path / "ledger.jsonl"
     frame = capture.frame()
     await queue.replay(frame, ledger=ledger, progress=False)
     frame.loc[0, "body"] = "repaired"
@@ -280,7 +287,7 @@ async def test_an_uncertain_publish_is_shown_and_not_repeated_unless_told(broker
         return response
 
     async with AsyncClient(broker_settings(broker.settings), transport=Faulty(broker.transport(), strike)) as client:
-        queue, ledger = client.destination("queue"), tmp_path / "ledger.sqlite"
+        queue, ledger = client.destination("queue"), tmp_path / "ledger.jsonl"
         first = await queue.replay(messages(10), ledger=ledger, progress=False)
         assert (first.counts, broker.depth("queue")["messages"]) == ({"unknown": 10}, 10)  # type: ignore[union-attr]
         strike_next = False

@@ -31,6 +31,7 @@ VALUES = st.recursive(
 NAMES = ANY_TEXT | st.sampled_from(["", "a.b", "body", "prop.x", "message_id", "x" * 2_000, "É", "E\u0301", "n", "N"])
 OWN_HEADERS = NAMES.filter(lambda name: name not in schema.TYPED_HEADERS)
 IDS = ANY_TEXT.filter(bool)
+GROUPS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=128)
 
 
 @st.composite
@@ -44,7 +45,7 @@ def messages(draw: st.DrawFn) -> Message:
         content = body
     headers: dict[str, Any] = {**draw(st.dictionaries(OWN_HEADERS, SCALARS, max_size=3)), "messageId": draw(IDS)}
     if draw(st.booleans()):
-        headers["messageGroupId"] = draw(ANY_TEXT.filter(lambda text: 1 <= len(text) <= 128))
+        headers["messageGroupId"] = draw(GROUPS)
     if draw(st.booleans()):
         headers["ttl"] = str(draw(st.integers(0, 14 * 86_400_000)))
     return Message(content, draw(st.dictionaries(NAMES, VALUES, max_size=5)), headers)

@@ -1,8 +1,9 @@
-"""Random steps over receive, ack, nack, extend, expire, drain, replay and crash: what was published is somewhere, always.
+"""Random steps over receive, ack, nack, extend, expire, drain, replay, move and crash: what was published is somewhere, always.
 
 After each step: what was published is in the queue, in the capture, or was acknowledged by the user; nothing is altered. What a
 replay confirmed is in its target; a FIFO target holds it once and in order; a standard one holds it twice only if the ledger had
-called it unknown. ``COURIER_NB_EXAMPLES=1000`` takes so many walks, and not the same at every run.
+called it unknown. What a move takes away is in the target. ``COURIER_NB_EXAMPLES=1000`` takes so many walks, and not the same at
+every run.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ from tests.model.world import World
 EXAMPLES = os.environ.get("COURIER_NB_EXAMPLES")
 pytestmark = [pytest.mark.timeout(0)] if EXAMPLES else []
 
-QUEUES = {"standard": False, "fifo": True, "into-standard": False, "into-fifo": True}
 TARGET = {"standard": "into-standard", "fifo": "into-fifo"}
+MOVED = {"move-standard": "moved-standard", "move-fifo": "moved-fifo"}
+QUEUES = {name: "fifo" in name for name in (*TARGET, *TARGET.values(), *MOVED, *MOVED.values())}
 GROUPS = ["a", "b", "c"]
-SOURCE = st.sampled_from(["standard", "fifo"])
+SOURCE = st.sampled_from(sorted(TARGET))
+MOVE_FROM = st.sampled_from(sorted(MOVED))
 MOMENT = st.integers(0, 11)
 
 
@@ -39,7 +42,7 @@ class NothingIsLost(RuleBasedStateMachine):
     def begin(self) -> None:
         self.place = Path(tempfile.mkdtemp(prefix="courier_nb-model-"))
         self.world = World(self.place / "disk", QUEUES)
-        self.published: dict[str, list[str]] = {queue: [] for queue in TARGET}
+        self.published: dict[str, list[str]] = {queue: [] for queue in (*TARGET, *MOVED)}
         self.acked: dict[str, set[str]] = {queue: set() for queue in TARGET}
         self.confirmed: dict[str, set[str]] = {queue: set() for queue in TARGET}
         self.unknown: set[str] = set()
@@ -52,17 +55,19 @@ class NothingIsLost(RuleBasedStateMachine):
         for queue in TARGET:
             self.drain_to_the_end(queue)
             self.replay_to_the_end(queue)
+        for queue in MOVED:
+            self.move_to_the_end(queue)
         self.world.close()
         shutil.rmtree(self.place)
 
     # what a user does
 
-    @rule(queue=SOURCE, groups=st.lists(st.sampled_from(GROUPS), min_size=1, max_size=13))
+    @rule(queue=st.one_of(SOURCE, MOVE_FROM), groups=st.lists(st.sampled_from(GROUPS), min_size=1, max_size=13))
     def publish(self, queue: str, groups: list[str]) -> None:
         messages = []
         for group in groups:
             self.count += 1
-            headers = {"messageId": f"id-{self.count}", **({"messageGroupId": group} if queue == "fifo" else {})}
+            headers = {"messageId": f"id-{self.count}", **({"messageGroupId": group} if QUEUES[queue] else {})}
             messages.append(Message(f"{group}:{self.count:05d} Ä\u202e", {"n": self.count}, headers))
         assert self.world.client.destination(queue).publish(messages, progress=False).ok
         self.published[queue] += [str(message.body) for message in messages]
@@ -120,13 +125,23 @@ class NothingIsLost(RuleBasedStateMachine):
             self.note(queue, self.replay_once(queue))  # says which are unknown
             self.note(queue, self.replay_once(queue, unknown="resend"))
 
+    @rule(queue=MOVE_FROM, limit=st.sampled_from([None, None, 1, 7]))
+    def move(self, queue: str, limit: int | None) -> None:
+        self.move_once(queue, limit=limit)
+
+    @rule(queue=MOVE_FROM, call=MOMENT, after=st.booleans())
+    def move_and_die(self, queue: str, call: int, after: bool) -> None:
+        with self.world.killed_at(call, after=after):
+            self.move_once(queue)
+
     # what must hold
 
     @invariant()
     def everything_is_somewhere(self) -> None:
         if not hasattr(self, "world"):
             return
-        for queue, published in self.published.items():
+        for queue in TARGET:
+            published = self.published[queue]
             on_disk = self.on_disk(queue)
             in_queue = Counter(self.world.bodies(queue))
             missing = set(published) - set(in_queue) - set(on_disk) - self.acked[queue]
@@ -144,6 +159,16 @@ class NothingIsLost(RuleBasedStateMachine):
             copies = Counter(self.world.bodies(target))
             assert self.confirmed[queue] <= set(copies)
             assert set(copies) <= set(self.published[queue])
+
+    @invariant()
+    def what_was_moved_is_there(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        for queue, target in MOVED.items():
+            left, arrived = self.world.bodies(queue), self.world.bodies(target)
+            missing = set(self.published[queue]) - set(left) - set(arrived)
+            assert not missing, f"lost on the way from {queue}: {sorted(missing)}"
+            assert set(left) | set(arrived) <= set(self.published[queue])
 
     # how
 
@@ -170,6 +195,28 @@ class NothingIsLost(RuleBasedStateMachine):
                 self.confirmed[queue].add(body)
             elif outcome.kind == "unknown":
                 self.unknown.add(body)
+
+    def move_once(self, queue: str, **how: Any) -> None:
+        report = self.world.client.destination(queue).move(
+            MOVED[queue], self.folder(queue), empties=1, concurrency=2, progress=False, **how
+        )
+        unknown = {outcome.message_id for outcome in report.failed if outcome.kind == "unknown"}
+        self.unknown.update(body for body in self.published[queue] if f"id-{int(body[2:7])}" in unknown)
+
+    def move_to_the_end(self, queue: str) -> None:
+        for how in ("report", "resend", "report", "resend"):
+            self.world.clock.advance(310)  # every lock ends
+            self.move_once(queue, unknown=how)
+        assert self.world.bodies(queue) == []
+        arrived = self.world.bodies(MOVED[queue])
+        assert set(arrived) == set(self.published[queue])
+        twice = {body for body, count in Counter(arrived).items() if count > 1}
+        if not QUEUES[queue]:
+            assert twice <= self.unknown
+            return
+        assert not twice
+        for group in GROUPS:
+            assert [b for b in arrived if b.startswith(group)] == [b for b in self.published[queue] if b.startswith(group)]
 
     def drain_to_the_end(self, queue: str) -> None:
         self.held.clear()

@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from courier_nb import Client
 from courier_nb.broker import LocalBroker
 from courier_nb.client import broker_settings
+from courier_nb.core import moments
 from courier_nb.core.clock import ManualClock
 
 
@@ -86,6 +88,9 @@ class World:
             self.broker.create_queue(name, fifo=fifo)
         self.folder = folder
         self.line = Line(self.broker, folder)
+        # The five minutes for which a FIFO queue remembers ids are judged on both sides: the clocks must agree.
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(moments, "now", lambda: moments.Moment(self.clock.time(), "a boot", self.clock.monotonic()))
         self.client = self._connect()
 
     def _connect(self) -> Client:
@@ -111,5 +116,6 @@ class World:
         return [message.body for message in self.broker.messages(queue, limit=100_000)]
 
     def close(self) -> None:
+        self.patch.undo()
         self.client.close()
         self.broker.close()

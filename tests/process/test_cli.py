@@ -42,7 +42,7 @@ def test_publish_peek_drain_verify_and_replay_by_command(cli: Cli, tmp_path: Pat
     assert (drained.code, drained.json["acked"], drained.json["messages"]) == (OK, 25, 25)
     assert cli.run("verify", "cap", "--json").json["acked"] == 25
     plan = cli.run("replay", "cap", "--dry-run", "--json").json  # the target comes from the dead-letter wiring
-    assert (plan["target"], plan["to_send"], plan["calls"]) == ("orders", 25, 3)
+    assert (plan["destination"], plan["to_do"], plan["calls"]) == ("orders", 25, 3)
     assert cli.depths() == {"orders-dlq": (0, 0), "orders": (0, 0)}
     assert cli.run("replay", "cap", "--json").json["outcomes"] == {"ok": 25}
     assert cli.run("replay", "cap", "--json").json["outcomes"] == {"skipped": 25}

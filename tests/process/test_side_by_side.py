@@ -31,9 +31,9 @@ def test_a_replay_that_was_killed_goes_on_and_shows_what_is_unknown(cli: Cli, tm
     cli.run("publish", "orders-dlq", write_jsonl(tmp_path / "in.jsonl", messages))
     cli.run("drain", "orders-dlq", "--to", "cap", "--polling-time", "200ms")
     replay = cli.start("replay", "cap", "--to", "orders", "--concurrency", 4)
-    while not (tmp_path / "cap" / "_courier" / "ledger.sqlite-wal").exists():
+    ledger = tmp_path / "cap" / "_courier" / "ledger.jsonl"
+    while not ledger.exists() or b'"kind":"confirmed"' not in ledger.read_bytes():
         time.sleep(0.002)  # watching another process: there is no clock to move
-    time.sleep(0.2)
     replay.kill()
     replay.communicate()
     assert replay.returncode == -signal.SIGKILL, "the replay had ended before it could be killed"

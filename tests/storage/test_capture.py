@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from courier_nb import Capture, CaptureDamaged, CaptureError, FrameError
@@ -58,33 +56,6 @@ def test_an_equal_id_alone_does_not_make_a_copy(layout: Layout, write_spool: Cal
     write_spool((delivery("same"), ["unknown"]))
     write_spool((delivery("same", **change), ["acked"]), stem=ANOTHER)
     assert len(Capture(layout.root)) == 2
-
-
-def test_verify_names_the_file_whatever_byte_is_flipped(layout: Layout, write_spool: Callable[..., str]) -> None:
-    stem = write_spool((delivery("a", "b"), ["acked", "acked"]))
-    capture = Capture(layout.root)
-    assert capture.verify().ok
-    assert capture.verify().acked == 2
-    part = layout.part(stem)
-    whole = part.read_bytes()
-    for place in range(0, len(whole), 97):
-        damaged = bytearray(whole)
-        damaged[place] ^= 1
-        part.write_bytes(damaged)
-        result = capture.verify()
-        assert [finding.file for finding in result.findings if not finding.ok] == [part.name]
-    part.unlink()
-    assert [finding.what for finding in capture.verify().findings] == ["missing"]
-
-
-def test_verify_names_a_damaged_description_and_a_foreign_file(layout: Layout, write_spool: Callable[..., str]) -> None:
-    stem = write_spool((delivery("a"), ["acked"]))
-    capture = Capture(layout.root)
-    pq.write_table(pa.table({"a": [1]}), layout.root / "foreign.parquet")
-    layout.sidecar(stem).write_text('{"rows": ')
-    damaged = {finding.file for finding in capture.verify().findings if not finding.ok}
-    assert damaged == {f"_courier/parts/{stem}.json", "foreign.parquet"}
-    assert "DAMAGED" in repr(capture.verify())
 
 
 def test_a_folder_that_holds_other_things_is_neither_opened_nor_written(tmp_path: Path) -> None:

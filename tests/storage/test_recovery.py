@@ -9,6 +9,7 @@ import pytest
 from courier_nb import Capture
 from courier_nb.storage import parts, spool
 from courier_nb.storage.layout import Layout
+from courier_nb.storage.manifest import Manifest
 from courier_nb.storage.writer import recover
 
 from .conftest import delivery
@@ -21,30 +22,45 @@ def nothing_done(layout: Layout, stem: str) -> None:
 
 
 def half_a_file_aside(layout: Layout, stem: str) -> None:
-    (layout.aside / f"{stem}.parquet").write_bytes(b"PAR1 and then the power went")
+    layout.part_aside(stem).write_bytes(b"PAR1 and then the power went")
 
 
 def whole_file_aside(layout: Layout, stem: str) -> None:
-    parts.write_part(layout, stem)
-    layout.part(stem).rename(layout.aside / f"{stem}.parquet")
-    layout.sidecar(stem).unlink()
+    entered_and_renamed(layout, stem)
+    layout.part(stem).rename(layout.part_aside(stem))
+    layout.manifest.unlink()
 
 
-def described_but_not_renamed(layout: Layout, stem: str) -> None:
-    parts.write_part(layout, stem)
-    layout.part(stem).rename(layout.aside / f"{stem}.parquet")
+def entered_but_not_renamed(layout: Layout, stem: str) -> None:
+    entered_and_renamed(layout, stem)
+    layout.part(stem).rename(layout.part_aside(stem))
 
 
-def renamed_with_the_spool_still_there(layout: Layout, stem: str) -> None:
-    parts.write_part(layout, stem)
+def entered_and_the_file_lost(layout: Layout, stem: str) -> None:
+    entered_and_renamed(layout, stem)
+    layout.part(stem).unlink()
+
+
+def entered_and_the_file_cut_off(layout: Layout, stem: str) -> None:
+    entered_and_renamed(layout, stem)
+    layout.part_aside(stem).write_bytes(layout.part(stem).read_bytes()[:-10])
+    layout.part(stem).unlink()
+
+
+def entered_and_renamed(layout: Layout, stem: str) -> None:
+    spool = layout.spool(stem).read_bytes()
+    parts.convert(layout, Manifest(layout), stem)
+    layout.spool(stem).write_bytes(spool)
 
 
 STEPS: list[Step] = [
     nothing_done,
     half_a_file_aside,
     whole_file_aside,
-    described_but_not_renamed,
-    renamed_with_the_spool_still_there,
+    entered_but_not_renamed,
+    entered_and_the_file_lost,
+    entered_and_the_file_cut_off,
+    entered_and_renamed,
 ]
 
 
@@ -78,7 +94,7 @@ def test_files_are_readable_by_their_owner_only(layout: Layout, write_spool: Cal
     modes = {
         path.name: path.stat().st_mode & 0o077
         for path in layout.root.rglob("*")
-        if path.suffix in (".parquet", ".json", ".spool")
+        if path.suffix in (".parquet", ".json", ".jsonl", ".spool", ".lock")
     }
     assert set(modes.values()) == {0}, modes
-    assert {path.stat().st_mode & 0o077 for path in (layout.inner, layout.spools, layout.sidecars)} == {0}
+    assert {path.stat().st_mode & 0o077 for path in (layout.inner, layout.spools, layout.aside)} == {0}

@@ -14,8 +14,10 @@ import pytest
 from courier_nb.core.errors import Forbidden
 from courier_nb.core.messages import Message, Outcome
 from courier_nb.core.progress import Counter
-from courier_nb.flows import publish as publish_flow
-from courier_nb.flows.lanes import Lanes, Row
+from courier_nb.flows import replay as replay_flow
+from courier_nb.flows.batches import Row
+from courier_nb.flows.lanes import Lanes
+from courier_nb.flows.wish import Wish
 from courier_nb.storage.ledger import Ledger
 from courier_nb.wire.operations import Operations
 from tests.unit.scripts import Script, reply, results
@@ -216,11 +218,9 @@ async def test_what_413_refused_is_forgotten_by_the_ledger_and_sent_by_the_next_
     messages = [message("g0", "g", "x" * 60), *(message(f"g{number}", "g") for number in range(1, 6)), message("free")]
 
     async def replay() -> list[str]:
-        with Ledger(tmp_path / "ledger.sqlite", "target") as ledger:
+        with Ledger(tmp_path / "ledger.jsonl", "target") as ledger:
             counter = Counter("replay")
-            report = await publish_flow.replay(
-                operations, "q", messages, ledger, concurrency=1, unknown="report", counter=counter
-            )
+            report = await replay_flow.replay(operations, "q", messages, ledger, Wish(), concurrency=1, counter=counter)
             return [outcome.kind for outcome in report]
 
     script.always(too_large_over(50))

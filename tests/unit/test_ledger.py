@@ -1,58 +1,89 @@
 from __future__ import annotations
 
-import sqlite3
-
 import anyio
 import pytest
 
 from courier_nb.core.errors import CaptureError
 from courier_nb.core.messages import Message
+from courier_nb.core.moments import Moment
 from courier_nb.storage.ledger import Ledger
 
 pytestmark = pytest.mark.anyio
+PLAN = {"verb": "replay", "rows": 1, "digest": "", "options": {"ids": "keep"}}
 
 
-def sql(path, statement):
-    with sqlite3.connect(path) as database:
-        return database.execute(statement).fetchall()
+async def begun(ledger):
+    await ledger.begin("run", **PLAN)
+    return ledger
 
 
 async def test_when_one_write_fails_no_call_is_told_that_its_rows_are_recorded(tmp_path):
     """Calls share writes: the row of one may have been in the write that failed for another."""
-    path = tmp_path / "ledger.sqlite"
+    path = tmp_path / "ledger.jsonl"
     refused = []
     with Ledger(path, "t") as ledger:
-        sql(path, "alter table entry rename to gone")
+        await begun(ledger)
+        path.rename(tmp_path / "gone")
+        path.mkdir()
 
         async def record(key: bytes) -> None:
             with pytest.raises(CaptureError, match="cannot be written") as caught:
-                await ledger.record([(key, "sent")])
+                await ledger.record_sent("run", [key], [None])
             refused.append(caught.value.path)
 
         async with anyio.create_task_group() as group:
             for number in range(5):
                 group.start_soon(record, bytes([number]))
-        sql(path, "alter table gone rename to entry")
+        path.rmdir()
+        (tmp_path / "gone").rename(path)
         await record(b"later")
     assert refused == [path] * 6
-    assert sql(path, "select * from entry") == []
+    with Ledger(path, "t") as ledger:
+        assert ledger.states([bytes([number]) for number in range(5)]) == [None] * 5
 
 
 async def test_calls_that_come_together_share_a_write_and_lose_nothing(tmp_path):
-    with Ledger(tmp_path / "ledger.sqlite", "t") as ledger:
+    with Ledger(tmp_path / "ledger.jsonl", "t") as ledger:
+        await begun(ledger)
         keys = [bytes([number]) for number in range(50)]
         async with anyio.create_task_group() as group:
             for key in keys:
-                group.start_soon(ledger.record, [(key, "sent")])
-        assert ledger.states(keys) == ["sent"] * 50
+                group.start_soon(ledger.record_sent, "run", [key], [None])
+        assert [known.state for known in ledger.states(keys)] == ["sent"] * 50
 
 
-@pytest.mark.parametrize(("last", "state"), [("confirmed", "confirmed"), (None, None), ("sent", "sent")])
-async def test_the_last_state_counts(tmp_path, last, state):
-    with Ledger(tmp_path / "ledger.sqlite", "t") as ledger:
-        await ledger.record([(b"k", "sent")])
-        await ledger.record([(b"k", last)])
-        assert ledger.states([b"k"]) == [state]
+@pytest.mark.parametrize("last", ["confirmed", "unknown", "refused", "assumed", "done"])
+async def test_the_last_state_counts(tmp_path, last):
+    for again in (False, True):
+        with Ledger(tmp_path / "ledger.jsonl", "t") as ledger:
+            if not again:
+                await begun(ledger)
+                await ledger.record_sent("run", [b"k"], [None])
+                await ledger.record("run", [(b"k", last, "why")])
+            (known,) = ledger.states([b"k"])
+            assert (known.state, known.sends, known.reason) == (last, 1, "why")
+
+
+async def test_repeating_inside_the_window_does_not_open_a_new_one(tmp_path):
+    moments = iter([Moment(100.0), Moment(200.0), Moment(300.0)])
+    with Ledger(tmp_path / "ledger.jsonl", "t", clock=lambda: next(moments)) as ledger:
+        await begun(ledger)
+        windows = []
+        for again in (False, True, False):
+            await ledger.record_sent("run", [b"k"], [None], again=[again])
+            windows.append(ledger.states([b"k"])[0].window.wall)
+        assert windows == [100.0, 100.0, 300.0]
+        assert ledger.states([b"k"])[0].sends == 3
+
+
+async def test_a_refused_row_belongs_to_the_run_that_sends_it_next_and_an_uncertain_one_to_the_first(tmp_path):
+    with Ledger(tmp_path / "ledger.jsonl", "t") as ledger:
+        for run in ("a", "b"):
+            await ledger.begin(run, **PLAN)
+        await ledger.record_sent("a", [b"k", b"l"], [None, None])
+        await ledger.record("a", [(b"k", "refused", ""), (b"l", "unknown", "")])
+        await ledger.record_sent("b", [b"k", b"l"], [None, None])
+        assert [known.run for known in ledger.states([b"k", b"l"])] == ["b", "a"]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +105,7 @@ def test_a_row_is_known_by_its_content(tmp_path, change, is_same):
 
 
 def keys(folder, *messages):
-    with Ledger(folder / "ledger.sqlite", "t") as ledger:
+    with Ledger(folder / "ledger.jsonl", "t") as ledger:
         return ledger.keys(messages)
 
 

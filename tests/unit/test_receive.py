@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
 
 import anyio
 import httpx
@@ -10,9 +11,11 @@ import pytest
 
 from courier_nb.core.errors import BadAnswer, DestinationNotFound
 from courier_nb.core.progress import Counter
-from courier_nb.flows.receive import Ask, peek, receive, release
+from courier_nb.flows.receive import Ask, Receiver, release
 from courier_nb.flows.reports import Received
 from courier_nb.flows.stops import Stop, stop_after
+from courier_nb.flows.taking import peek, receive
+from courier_nb.wire.codec import Delivery
 from courier_nb.wire.operations import Operations
 from tests.unit.scripts import Script, item, operations_over, received, reply, results
 
@@ -201,3 +204,102 @@ async def test_a_time_limit_ends_it_however_much_there_is():
     stop = Stop(None, None, None, 0.0, started=time.monotonic())
     found = await take(calling(Queue(100)), stop)
     assert (len(found.messages), found.stopped_because) == (0, "time limit of 0 s reached")
+
+
+async def test_the_first_call_asks_for_one_message_and_the_others_wait_for_its_answer():
+    asked: list[int] = []
+    first = anyio.Event()
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(int(request.url.params["batchSize"]))
+        if len(asked) == 1:
+            await first.wait()
+            return reply(200, [item("m0")])
+        return reply(204)
+
+    async def look() -> None:
+        await anyio.wait_all_tasks_blocked()
+        assert asked == [1]
+        first.set()
+
+    receiver = Receiver(operations_over(httpx.MockTransport(answer)), ASK, stop_after(None, empties=1), 8)
+    found: list[int] = []
+
+    async def handle(delivery: Delivery) -> None:
+        found.append(len(delivery.messages))
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as group:
+            group.start_soon(look)
+            await receiver.run(handle)
+    assert found == [1]
+    assert set(asked[1:]) == {10}
+
+
+async def test_a_first_call_without_an_answer_does_not_hold_up_the_others():
+    asked: list[int] = []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(int(request.url.params["batchSize"]))
+        return reply(500) if len(asked) == 1 else reply(204)
+
+    receiver = Receiver(operations_over(httpx.MockTransport(answer)), ASK, stop_after(None, empties=2), 4)
+
+    async def handle(delivery: Delivery) -> None:
+        raise AssertionError("there was nothing to handle")
+
+    with anyio.fail_after(10):
+        await receiver.run(handle)
+    assert receiver.ghost_receives == 1
+
+
+class Trickle(httpx.AsyncByteStream):
+    """A body that comes in pieces, as over a socket, and only as far as it is read."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self._content), 100_000):
+            yield self._content[start : start + 100_000]
+            await anyio.sleep(0)
+
+
+async def test_while_large_answers_are_handled_no_more_are_taken_in():
+    """Answers of 2 MB, a budget of 3 MB, eight calls at a time: one is held at a time, and all are handled."""
+    queue, most, handled = [f"m{number}" for number in range(24)], 0, 0
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        await anyio.sleep(0)
+        if not queue:
+            return reply(204)
+        return httpx.Response(200, stream=Trickle(reply(200, [item(queue.pop(), "x" * 2_000_000)]).content))
+
+    operations = operations_over(httpx.MockTransport(answer))
+    receiver = Receiver(operations, ASK, stop_after(None, empties=1), 8, tries_first=False, budget_bytes=3_000_000)
+
+    async def handle(delivery: Delivery) -> None:
+        nonlocal most, handled
+        most = max(most, receiver._budget.held)
+        await anyio.sleep(0.001)
+        handled += len(delivery.messages)
+
+    with anyio.fail_after(20):
+        await receiver.run(handle)
+    assert handled == 24
+    assert receiver._budget.held == 0
+    assert 2_000_000 <= most <= 3_000_000
+
+
+async def test_a_handler_that_fails_gives_its_room_back():
+    async def answer(request: httpx.Request) -> httpx.Response:
+        return reply(200, [item("m", "x" * 1_000_000)])
+
+    receiver = Receiver(operations_over(httpx.MockTransport(answer)), ASK, stop_after(None, empties=1), 3)
+
+    async def handle(delivery: Delivery) -> None:
+        raise DestinationNotFound("gone", status=404, operation="ack_batch")
+
+    with anyio.fail_after(10), pytest.raises(DestinationNotFound):
+        await receiver.run(handle)
+    assert receiver._budget.held == 0

@@ -4,7 +4,8 @@ import pytest
 
 from courier_nb.core.errors import PartialFailure
 from courier_nb.core.messages import Outcome
-from courier_nb.flows.reports import DrainReport, Received, ReplayPlan, Report, Tally
+from courier_nb.flows.reports import DrainReport, Received, Report
+from courier_nb.flows.tally import Tally
 from tests.unit.scripts import item, received
 
 
@@ -70,11 +71,6 @@ def test_a_drain_went_well_if_all_was_acknowledged(acked, ok):
         "lost_lock": 0,
         "unknown": 3 - acked,
     }
-
-
-def test_a_plan_is_one_row():
-    frame = ReplayPlan("q", rows=5, to_send=3, body_bytes=10).frame()
-    assert frame.loc[0, ["target", "rows", "to_send", "already_confirmed", "body_bytes"]].tolist() == ["q", 5, 3, 0, 10]
 
 
 def test_outcomes_are_put_in_the_order_of_the_input():

@@ -10,8 +10,9 @@ import pytest
 from courier_nb.core.errors import Closed, LockLost, Throttled, Unauthorized, Unavailable, Unreachable
 from courier_nb.core.messages import Message
 from courier_nb.wire.operations import Operations
+from courier_nb.wire.pressure import Brake
 from courier_nb.wire.retry import ATTEMPTS, Operation
-from courier_nb.wire.sender import Brake, Sender
+from courier_nb.wire.sender import Sender
 from courier_nb.wire.transport import NeverSent
 from tests.unit.scripts import Script, reply, results
 

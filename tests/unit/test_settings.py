@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from courier_nb.core.errors import ConfigError
-from courier_nb.core.settings import ENVIRONMENT, Settings, check_url, is_loopback, places, resolve
+from courier_nb.core.settings import ENVIRONMENT, Settings, as_given, check_url, is_loopback, places, resolve
 
 APP = {"client_id": "id-of-app", "client_secret": "secret-of-app"}
 
@@ -43,7 +43,15 @@ OTHERS = {
     "client_secret": {"client_id": "i"},
     "bearer": {},
 }
-VALUES = {"auth": "client_app", "host": "h.test", "mq_url": "https://mq.test/api/v1", "lock_ttl_unit": "ms"}
+VALUES = {
+    "auth": "client_app",
+    "host": "h.test",
+    "mq_url": "https://mq.test/api/v1",
+    "lock_ttl_unit": "ms",
+    "read_only": "true",
+    "production": "false",
+    "journal": "off",
+}
 
 
 @pytest.mark.parametrize("name", sorted(ENVIRONMENT))
@@ -56,7 +64,7 @@ def test_every_setting_can_be_given_in_each_place(tmp_path, name):
         resolved(tmp_path, {ENVIRONMENT[key]: value for key, value in given.items()}),
     ]
     assert [settings.sources[name].split()[0] for settings in found] == ["profile", "keyword", "environment"]
-    assert {getattr(settings, name) for settings in found if name != "host"} <= {given[name]}
+    assert {as_given(getattr(settings, name)) for settings in found if name != "host"} <= {given[name]}
     assert len({settings.platform_url for settings in found}) == 1
 
 

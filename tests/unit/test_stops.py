@@ -102,3 +102,15 @@ def test_a_number_below_one_is_refused(limit):
 def test_a_time_that_is_none_is_named(name):
     with pytest.raises(ConfigError, match=name):
         stop_after(**{name: "soon"})
+
+
+@pytest.mark.parametrize(("wall", "now", "left"), [(None, 5.0, float("inf")), (10.0, 3.0, 7.0), (10.0, 30.0, 0.0)])
+def test_how_long_is_left(wall, now, left):
+    assert Stop(None, None, None, wall, started=0.0).seconds_left(now) == left
+
+
+def test_what_is_given_back_may_be_asked_for_again():
+    stop = Stop(10, None, None, None, started=0.0)
+    assert (stop.take(10), stop.take(10)) == (10, 0)
+    stop.give_back(10)
+    assert stop.take(10) == 10

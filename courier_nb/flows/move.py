@@ -1,0 +1,210 @@
+"""Move a queue's messages into another: receive → capture → publish → confirm → record → only then acknowledge."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter as Counts
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import anyio
+import anyio.lowlevel
+
+from courier_nb.core.errors import CourierError, InvalidArgument
+from courier_nb.core.messages import Message, Outcome
+from courier_nb.core.progress import Counter
+from courier_nb.flows.moved import MoveReport
+from courier_nb.flows.recapture import deliveries_of
+from courier_nb.flows.receive import Ask, Receiver, release
+from courier_nb.flows.reports import Report
+from courier_nb.flows.settle import Held, held
+from courier_nb.flows.stops import Stop
+from courier_nb.flows.together import finish_if_soon
+from courier_nb.flows.transfer import Passage, Transfer
+from courier_nb.storage.writer import CaptureWriter, Stored
+from courier_nb.wire.codec import Delivery, body_text
+from courier_nb.wire.operations import Operations
+
+# After an interrupt: how long what is on the wire is waited for, and how long returning messages may take at the most.
+_ANSWER_SECONDS = 0.25
+_RELEASE_SECONDS = 0.4
+
+_SETTLEMENTS = {"ok": "acked", "refused": "refused", "lost_lock": "lost_lock", "unknown": "unknown", "skipped": "refused"}
+
+
+async def move(
+    operations: Operations,
+    ask: Ask,
+    stop: Stop,
+    root: Path,
+    transfer: Transfer,
+    report: MoveReport,
+    *,
+    concurrency: int,
+    counter: Counter,
+) -> MoveReport:
+    """Move messages as `transfer` does, captured in `root` first; how it goes is counted in `report`.
+
+    Raises
+    ------
+    CourierError
+        What ended it early; what was acknowledged until then has arrived, and is in the capture.
+    """
+    calls = operations.calls
+    receiver = Receiver(operations, ask, stop, concurrency)
+    try:
+        async with CaptureWriter(root, run=report.run) as writer:
+            work = _Move(operations, ask.destination, transfer, writer, report, counter)
+            try:
+                await receiver.run(work.handle)
+            except CourierError:
+                await work.give_back_held()
+                raise
+            await work.give_back_held()
+    except CourierError as error:
+        if report.moved:
+            error.add_note(f"{report.moved} messages were moved before. The same call goes on.")
+        raise
+    report.ghost_receives = receiver.ghost_receives
+    report.calls = operations.calls - calls
+    report.seconds = time.monotonic() - stop.started
+    report.stopped_because = stop.reason(time.monotonic()) or ""
+    return report
+
+
+class _Move:
+    """What is done with each answer."""
+
+    def __init__(
+        self,
+        operations: Operations,
+        origin: str,
+        transfer: Transfer,
+        writer: CaptureWriter,
+        report: MoveReport,
+        counter: Counter,
+    ) -> None:
+        self._operations = operations
+        self._origin = origin
+        self._transfer = transfer
+        self._writer = writer
+        self._report = report
+        self._counter = counter
+        self._held: list[tuple[Stored, list[Passage]]] = []
+
+    async def handle(self, delivery: Delivery) -> None:
+        try:
+            with anyio.CancelScope(shield=True):  # it takes a moment only, and half-stored messages could not be accounted for
+                stored = await self._writer.store(delivery)
+        except BaseException:
+            await self._release(delivery.messages)
+            raise
+        self._report.received += len(delivery.messages)
+        passages = await self._transfer.take(delivery.messages, [held(message) for message in delivery.messages])
+        try:
+            await anyio.lowlevel.checkpoint()  # an interrupt is felt here; past it messages are on their way
+            await finish_if_soon(self._transfer.move(passages), _ANSWER_SECONDS)
+        except CourierError:
+            self._held.append((stored, passages))
+            raise
+        except BaseException:
+            await self._note(stored, passages, await self._release([p.message for p in passages if not _is_gone(p)]))
+            raise
+        finally:
+            self._transfer.let_go(passages)
+        if all(_is_gone(passage) for passage in passages):
+            await self._note(stored, passages, {})
+        else:
+            # Returned only when the other calls have stopped: they would receive it again, and each time spends a delivery.
+            self._held.append((stored, passages))
+        if self._transfer.fatal is not None:
+            raise self._transfer.fatal
+
+    async def give_back_held(self) -> None:
+        """Return what was not moved, the last received first."""
+        left = [passage.message for _, passages in self._held for passage in passages if not _is_gone(passage)]
+        returned = await self._release(left)
+        for stored, passages in self._held:
+            await self._note(stored, passages, returned)
+        self._held.clear()
+
+    async def _release(self, messages: Sequence[Message]) -> dict[int, Outcome]:
+        """Return messages to the queue; the outcomes by identity of the message."""
+        outcomes: Sequence[Outcome] = []
+        with anyio.CancelScope(shield=True), anyio.move_on_after(_RELEASE_SECONDS):
+            outcomes = await release(self._operations, self._origin, list(messages))
+        return {id(message): outcome for message, outcome in zip(messages, outcomes, strict=False)}
+
+    async def _note(self, stored: Stored, passages: Sequence[Passage], returned: dict[int, Outcome]) -> None:
+        settlements = []
+        for passage in passages:
+            back = returned.get(id(passage.message))
+            outcome = passage.outcome or Outcome(passage.message.message_id, self._origin, "unknown", "interrupted")
+            if _is_gone(passage):
+                settlements.append(_SETTLEMENTS[outcome.kind])
+            else:
+                settlements.append("unknown" if back is None else "returned" if back.kind == "ok" else _SETTLEMENTS[back.kind])
+            self._report.add(outcome, has_arrived=passage.has_arrived, was_known=passage.known is not None)
+        with anyio.CancelScope(shield=True):
+            await self._writer.settled(stored, settlements)
+        self._counter.done += len(settlements)
+
+
+def _is_gone(passage: Passage) -> bool:
+    """Whether there is nothing to return: it was acknowledged, perhaps, or its lock is lost."""
+    return passage.outcome is not None and passage.has_arrived
+
+
+async def put_back(
+    operations: Operations,
+    destination: str,
+    messages: Sequence[Message],
+    locks: Sequence[Held],
+    root: Path,
+    transfer: Transfer,
+    run: str,
+    counter: Counter,
+    note: Callable[[Sequence[Held], Sequence[Outcome]], object],
+) -> Report:
+    """Publish messages whose locks we hold into their own queue afresh, and acknowledge the originals.
+
+    They are captured in `root` first. What is not acknowledged stays locked, for its holder to decide; `note` is told how
+    acknowledging ended.
+
+    Raises
+    ------
+    CaptureError
+        When nothing could be captured; nothing was sent.
+    """
+    started, calls = time.monotonic(), operations.calls
+    outcomes: dict[int, Outcome] = {}
+    places = []
+    for place, message in enumerate(messages):
+        try:
+            body_text(message)
+        except InvalidArgument as error:
+            outcomes[place] = Outcome(message.message_id, destination, "refused", str(error), place)
+        else:
+            places.append(place)
+    async with CaptureWriter(root, run=run) as writer:
+        for delivery in deliveries_of([messages[place] for place in places], destination, operations.place.environment):
+            stored = await writer.store(delivery)
+            batch, places = places[: stored.size], places[stored.size :]
+            passages = await transfer.take([messages[place] for place in batch], [locks[place] for place in batch])
+            try:
+                await transfer.move(passages)
+            finally:
+                transfer.let_go(passages)
+                with anyio.CancelScope(shield=True):
+                    kinds = [passage.outcome.kind if passage.outcome else "unknown" for passage in passages]
+                    await writer.settled(stored, [_SETTLEMENTS[kind] for kind in kinds])
+            tried = [(p.lock, p.outcome) for p in passages if p.has_arrived and p.lock is not None and p.outcome is not None]
+            note([lock for lock, _ in tried], [outcome for _, outcome in tried])
+            for place, passage in zip(batch, passages, strict=True):
+                outcome = passage.outcome or Outcome(passage.message.message_id, destination, "unknown")
+                outcomes[place] = Outcome(outcome.message_id, destination, outcome.kind, outcome.reason, place)
+            counter.done += len(batch)
+    in_order = [outcomes[place] for place in range(len(messages))]
+    if transfer.fatal is not None and not Counts(outcome.kind for outcome in in_order).keys() & {"ok", "unknown"}:
+        raise transfer.fatal
+    return Report("put_back", destination, in_order, calls=operations.calls - calls, seconds=time.monotonic() - started)
