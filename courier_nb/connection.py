@@ -11,15 +11,18 @@ import httpx
 
 from courier_nb.core.guards import DESTRUCTIVE, refuse_if_read_only, require_name
 from courier_nb.core.messages import Message, Outcome
+from courier_nb.core.progress import Counter
 from courier_nb.core.rates import Rate, as_rate
 from courier_nb.core.runs import Run, new_run_id, running
 from courier_nb.core.settings import OFF, LockTtlUnit, Settings
 from courier_nb.flows.guard import Guard
 from courier_nb.flows.keeper import Keeper
 from courier_nb.flows.planning import Planner
-from courier_nb.flows.rescuing import put_back
+from courier_nb.flows.puttingback import put_back_held
 from courier_nb.flows.settle import Held
+from courier_nb.flows.sources import default_capture_folder
 from courier_nb.flows.stops import calls_at_a_time
+from courier_nb.flows.wish import Wish
 from courier_nb.storage.journal import Journal
 from courier_nb.storage.recording import JournalRecorder
 from courier_nb.wire.operations import Operations
@@ -141,11 +144,18 @@ class Connection:
             require_name(verb, destination, confirm)
 
     async def _put_back(self, destination: str, messages: Sequence[Message], locks: Sequence[Held]) -> Sequence[Outcome]:
+        """Put messages back whole for the keeper, which notes by itself how it ended."""
         wiring = await self.guard.wiring(destination)
         confirm = destination if destination in self.confirmed else None
-        async with self.run("put_back", destination, confirm=confirm) as run:
-            operations = await self.operations()
-            return await put_back(operations, destination, messages, locks, run=run.id, is_fifo=wiring.is_fifo)
+        operations = await self.operations()
+        root = default_capture_folder(destination, operations.place.environment, "put-back")
+        wish = Wish("put_back", fifo=wiring.is_fifo)
+        async with self.run("put_back", destination, confirm=confirm, capture=root) as run:
+            report = await put_back_held(
+                self.session, operations, destination, messages, locks, root, wish, run.id, Counter(""), note=_no_note
+            )
+            run.outcome(report.counts)
+        return report.outcomes
 
     async def aclose(self) -> None:
         """Give back what is held and close the connections; may be called again."""
@@ -153,6 +163,10 @@ class Connection:
         if self._recorder is not None:
             self._recorder.close()
         await self.session.aclose()
+
+
+def _no_note(locks: Sequence[Held], outcomes: Sequence[Outcome]) -> None:
+    """Note nothing."""
 
 
 def _absolute(path: str | Path) -> str:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import get_args
 
 import pandas as pd
-from anyio import to_thread
 
 from courier_nb.core.errors import InvalidArgument
 from courier_nb.core.messages import Message
@@ -18,21 +16,20 @@ from courier_nb.core.rates import Rate
 from courier_nb.core.runs import new_run_id
 from courier_nb.core.units import Duration
 from courier_nb.flows import move as move_flow
-from courier_nb.flows.fifo import is_fifo
 from courier_nb.flows.moved import MoveReport
 from courier_nb.flows.plans import Plan, calls_for, headroom_of
 from courier_nb.flows.provenance import Ids
+from courier_nb.flows.puttingback import put_back_held
 from courier_nb.flows.reports import Received, Report
 from courier_nb.flows.sources import Rows, default_capture_folder, held_rows
 from courier_nb.flows.stops import calls_at_a_time, stop_after
+from courier_nb.flows.targets import open_ledger_in, settle_wish
 from courier_nb.flows.transfer import Transfer
 from courier_nb.flows.wish import Unknown, Wish
 from courier_nb.frames.publishable import messages_from_frame
-from courier_nb.publishing import check_word, target_name
+from courier_nb.publishing import check_word
 from courier_nb.receiving import ReceivingVerbs
 from courier_nb.storage.disk import file_stem
-from courier_nb.storage.layout import Layout, create_layout
-from courier_nb.storage.ledger import Ledger
 from courier_nb.wire.operations import Operations
 from courier_nb.wire.retry import Operation
 
@@ -116,7 +113,9 @@ class MovingVerbs(ReceivingVerbs):
         wish = Wish("move", unknown, ids, provenance, fifo, holds_recent=True)
         stop = stop_after(limit, empties=empties, timeout=timeout)
         counter = Counter(f"move {self.id} to {to}", total=limit)
-        ledger, wish = await self._open(operations, to, root, wish)
+        session = self._connection.session
+        wish = await settle_wish(session, to, wish)
+        ledger = await open_ledger_in(root, session, operations, to)
         run_id = new_run_id()
         with ledger:
             arguments = {"to": to, "limit": limit}
@@ -126,7 +125,7 @@ class MovingVerbs(ReceivingVerbs):
             ):
                 # Receiving is held to the rate; what is held must not wait.
                 transfer = Transfer(operations.paced(None), self.id, to, ledger, wish, run_id)
-                await _begin(ledger, run_id, wish, transfer, self.id)
+                await transfer.begin()
                 report = MoveReport(self.id, to, str(root), run_id)
                 try:
                     await move_flow.move(
@@ -200,40 +199,29 @@ class MovingVerbs(ReceivingVerbs):
             return await planner.plan(
                 "put_back", self.id, rows=len(locks), calls=calls, kinds=kinds, details={"capture": str(root)}
             )
-        locks = self._connection.keeper.known(locks)
+        keeper = self._connection.keeper
+        locks = keeper.known(locks)
         counter = Counter(f"put back into {self.id}", total=len(locks))
-        ledger, wish = await self._open(
-            operations, self.id, root, Wish("put_back", unknown, ids, provenance, fifo, holds_recent=True)
-        )
-        run_id = new_run_id()
-        with ledger:
-            async with (
-                self._connection.run("put_back", self.id, id=run_id, confirm=confirm, capture=root),
-                show(counter, progress),
-            ):
-                transfer = Transfer(operations, self.id, self.id, ledger, wish, run_id)
-                await _begin(ledger, run_id, wish, transfer, self.id)
-                with self._connection.keeper.settling(locks):
-                    report = await move_flow.put_back(
-                        operations,
-                        self.id,
-                        messages,
-                        locks,
-                        root,
-                        transfer,
-                        run_id,
-                        counter,
-                        note=partial(self._connection.keeper.settled, "ack"),
-                    )
-                await ledger.end(run_id, {str(kind): count for kind, count in report.counts.items()})
+        wish = Wish("put_back", unknown, ids, provenance, fifo, holds_recent=True)
+        async with (
+            self._connection.run("put_back", self.id, confirm=confirm, capture=root) as run,
+            show(counter, progress),
+        ):
+            with keeper.settling(locks):
+                report = await put_back_held(
+                    self._connection.session,
+                    operations,
+                    self.id,
+                    messages,
+                    locks,
+                    root,
+                    wish,
+                    run.id,
+                    counter,
+                    note=partial(keeper.settled, "ack"),
+                )
+            run.outcome(report.counts)
         return report
-
-    async def _open(self, operations: Operations, target: str, root: Path, wish: Wish) -> tuple[Ledger, Wish]:
-        if wish.fifo is None:
-            wish = replace(wish, fifo=await is_fifo(self._connection.session, target))
-        await to_thread.run_sync(create_layout, root)
-        name = target_name(self._connection, operations, target)
-        return await to_thread.run_sync(partial(Ledger, Layout(root).ledger, name)), wish
 
     def _folder(self, operations: Operations, via: str | Path | None, stamp: str) -> Path:
         return Path(via) if via is not None else default_capture_folder(self.id, operations.place.environment, stamp)
@@ -251,11 +239,6 @@ class MovingVerbs(ReceivingVerbs):
             looked_up=(headroom, depth),
             details={"to": to, "capture": str(root), "deliveries_spent": rows},
         )
-
-
-async def _begin(ledger: Ledger, run_id: str, wish: Wish, transfer: Transfer, origin: str) -> None:
-    options = {"ids": transfer.choices.ids, "provenance": wish.provenance, "fifo": wish.fifo, "origin": origin}
-    await ledger.begin(run_id, verb=wish.verb, rows=None, digest=None, options=options)
 
 
 def _messages(rows: Rows) -> Sequence[Message]:

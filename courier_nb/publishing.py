@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -17,16 +16,15 @@ from courier_nb.core.progress import Counter, show
 from courier_nb.core.rates import Rate
 from courier_nb.flows import publish as publish_flow
 from courier_nb.flows import replay as replay_flow
-from courier_nb.flows.fifo import is_fifo
 from courier_nb.flows.plans import Plan
 from courier_nb.flows.provenance import Ids
 from courier_nb.flows.replayed import Replayed
 from courier_nb.flows.reports import Report
 from courier_nb.flows.sources import OpenSource, Source, ledger_of_target, open_source
 from courier_nb.flows.stops import calls_at_a_time
+from courier_nb.flows.targets import settle_wish, target_name
 from courier_nb.flows.wish import Unknown, Wish
 from courier_nb.storage.ledger import Ledger
-from courier_nb.wire.operations import Operations
 
 
 class PublishingVerbs(DestinationCalls):
@@ -179,9 +177,8 @@ async def replay_into(
     if not dry_run:
         await connection.permit(wish.verb, destination, confirm)
     operations = await connection.operations(rate)
-    if wish.fifo is None:
-        wish = replace(wish, fifo=await is_fifo(connection.session, destination))
-    target = target_name(connection, operations, destination)
+    wish = await settle_wish(connection.session, destination, wish)
+    target = target_name(connection.session, operations, destination)
     path = ledger or opened.ledger or ledger_of_target(target)
     with await to_thread.run_sync(partial(Ledger, path, target, is_read_only=dry_run)) as book:
         if dry_run:
@@ -194,11 +191,6 @@ async def replay_into(
             )
             run.outcome(replayed.counts)
             return replayed
-
-
-def target_name(connection: Connection, operations: Operations, destination: str) -> str:
-    """Return the identity of a destination in ledgers: environment, region and name."""
-    return f"{operations.place.environment}/{connection.session.region_hint or ''}/{destination}"
 
 
 def check_word(name: str, value: object, words: Sequence[str]) -> None:

@@ -51,7 +51,7 @@ def window_left(first_sent: Moment, now: Moment) -> float:
 
 
 def is_recent(message: Message, now: float) -> bool:
-    """Whether the broker took a message so lately that a FIFO queue may still drop its id (`now` in seconds since the epoch)."""
+    """Whether the broker took a message so lately that a FIFO queue may still drop its id (`now` by its own clock)."""
     created = message.headers.get("created")
     if not isinstance(created, str):
         return False

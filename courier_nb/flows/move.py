@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections import Counter as Counts
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
 import anyio.lowlevel
 
-from courier_nb.core.errors import CourierError, InvalidArgument
+from courier_nb.core.errors import CourierError
 from courier_nb.core.messages import Message, Outcome
 from courier_nb.core.progress import Counter
 from courier_nb.flows.moved import MoveReport
-from courier_nb.flows.recapture import deliveries_of
 from courier_nb.flows.receive import Ask, Receiver, release
-from courier_nb.flows.reports import Report
-from courier_nb.flows.settle import Held, held
+from courier_nb.flows.settle import held
 from courier_nb.flows.stops import Stop
 from courier_nb.flows.together import finish_if_soon
 from courier_nb.flows.transfer import Passage, Transfer
 from courier_nb.storage.writer import CaptureWriter, Stored
-from courier_nb.wire.codec import Delivery, body_text
+from courier_nb.wire.codec import Delivery
 from courier_nb.wire.operations import Operations
 
 # After an interrupt: how long what is on the wire is waited for, and how long returning messages may take at the most.
 _ANSWER_SECONDS = 0.25
 _RELEASE_SECONDS = 0.4
 
-_SETTLEMENTS = {"ok": "acked", "refused": "refused", "lost_lock": "lost_lock", "unknown": "unknown", "skipped": "refused"}
+SETTLEMENTS = {"ok": "acked", "refused": "refused", "lost_lock": "lost_lock", "unknown": "unknown", "skipped": "refused"}
 
 
 async def move(
@@ -141,9 +138,9 @@ class _Move:
             back = returned.get(id(passage.message))
             outcome = passage.outcome or Outcome(passage.message.message_id, self._origin, "unknown", "interrupted")
             if _is_gone(passage):
-                settlements.append(_SETTLEMENTS[outcome.kind])
+                settlements.append(SETTLEMENTS[outcome.kind])
             else:
-                settlements.append("unknown" if back is None else "returned" if back.kind == "ok" else _SETTLEMENTS[back.kind])
+                settlements.append("unknown" if back is None else "returned" if back.kind == "ok" else SETTLEMENTS[back.kind])
             self._report.add(outcome, has_arrived=passage.has_arrived, was_known=passage.known is not None)
         with anyio.CancelScope(shield=True):
             await self._writer.settled(stored, settlements)
@@ -153,58 +150,3 @@ class _Move:
 def _is_gone(passage: Passage) -> bool:
     """Whether there is nothing to return: it was acknowledged, perhaps, or its lock is lost."""
     return passage.outcome is not None and passage.has_arrived
-
-
-async def put_back(
-    operations: Operations,
-    destination: str,
-    messages: Sequence[Message],
-    locks: Sequence[Held],
-    root: Path,
-    transfer: Transfer,
-    run: str,
-    counter: Counter,
-    note: Callable[[Sequence[Held], Sequence[Outcome]], object],
-) -> Report:
-    """Publish messages whose locks we hold into their own queue afresh, and acknowledge the originals.
-
-    They are captured in `root` first. What is not acknowledged stays locked, for its holder to decide; `note` is told how
-    acknowledging ended.
-
-    Raises
-    ------
-    CaptureError
-        When nothing could be captured; nothing was sent.
-    """
-    started, calls = time.monotonic(), operations.calls
-    outcomes: dict[int, Outcome] = {}
-    places = []
-    for place, message in enumerate(messages):
-        try:
-            body_text(message)
-        except InvalidArgument as error:
-            outcomes[place] = Outcome(message.message_id, destination, "refused", str(error), place)
-        else:
-            places.append(place)
-    async with CaptureWriter(root, run=run) as writer:
-        for delivery in deliveries_of([messages[place] for place in places], destination, operations.place.environment):
-            stored = await writer.store(delivery)
-            batch, places = places[: stored.size], places[stored.size :]
-            passages = await transfer.take([messages[place] for place in batch], [locks[place] for place in batch])
-            try:
-                await transfer.move(passages)
-            finally:
-                transfer.let_go(passages)
-                with anyio.CancelScope(shield=True):
-                    kinds = [passage.outcome.kind if passage.outcome else "unknown" for passage in passages]
-                    await writer.settled(stored, [_SETTLEMENTS[kind] for kind in kinds])
-            tried = [(p.lock, p.outcome) for p in passages if p.has_arrived and p.lock is not None and p.outcome is not None]
-            note([lock for lock, _ in tried], [outcome for _, outcome in tried])
-            for place, passage in zip(batch, passages, strict=True):
-                outcome = passage.outcome or Outcome(passage.message.message_id, destination, "unknown")
-                outcomes[place] = Outcome(outcome.message_id, destination, outcome.kind, outcome.reason, place)
-            counter.done += len(batch)
-    in_order = [outcomes[place] for place in range(len(messages))]
-    if transfer.fatal is not None and not Counts(outcome.kind for outcome in in_order).keys() & {"ok", "unknown"}:
-        raise transfer.fatal
-    return Report("put_back", destination, in_order, calls=operations.calls - calls, seconds=time.monotonic() - started)

@@ -91,7 +91,7 @@ async def replay(
     CaptureError
         When the ledger cannot be written; nothing was sent that it does not know of.
     """
-    found = await survey(messages, ledger)
+    found = await survey(messages, ledger, wish.clock_ahead)
     if wish.provenance:
         found.check_names()
     choices = wish.choices(found)
@@ -111,7 +111,7 @@ async def replay(
 
 async def plan(target: str, messages: Iterable[Message], ledger: Ledger, wish: Wish) -> Content:
     """Return what `replay` would send; nothing is sent or written."""
-    found = await survey(messages, ledger)
+    found = await survey(messages, ledger, wish.clock_ahead)
     if wish.provenance:
         found.check_names()
     choices = wish.choices(found)

@@ -86,11 +86,14 @@ class Survey:
             )
 
 
-async def survey(messages: Iterable[Message], ledger: Ledger) -> Survey:
-    """Go through a source once; the keys of its rows are noted in the ledger's index."""
+async def survey(messages: Iterable[Message], ledger: Ledger, clock_ahead: float) -> Survey:
+    """Go through a source once; the keys of its rows are noted in the ledger's index.
+
+    `clock_ahead` is by how many seconds the service's clock is ahead of this machine's.
+    """
     found = Survey()
     digest = blake2b(digest_size=16)
-    now = ledger.now().wall
+    now = ledger.now().wall + clock_ahead
 
     def look(chunk: list[Message]) -> None:
         keys = ledger.keys(chunk)

@@ -102,6 +102,11 @@ class Transfer:
         known = await to_thread.run_sync(self._ledger.states, keys)
         return [Passage(*parts) for parts in zip(messages, locks, keys, known, strict=True)]
 
+    async def begin(self) -> None:
+        """Record that the run has begun."""
+        options = {"ids": self.choices.ids, "provenance": self._wish.provenance, "fifo": self._wish.fifo, "origin": self._origin}
+        await self._ledger.begin(self._run, verb=self._wish.verb, rows=None, digest=None, options=options)
+
     def let_go(self, passages: Sequence[Passage]) -> None:
         """Say that nothing more is done with these messages in this run."""
         self._in_hand.let_go([passage.key for passage in passages])

@@ -36,6 +36,8 @@ class Wish:
         leads to new ids, but never to repeating an uncertain call.
     holds_recent : bool
         Hold back, rather than warn of, what a FIFO queue would drop.
+    clock_ahead : float
+        By how many seconds the service's clock, by which messages were created, is ahead of this machine's.
     """
 
     verb: str = "replay"
@@ -44,6 +46,7 @@ class Wish:
     provenance: bool = True
     fifo: bool | None = None
     holds_recent: bool = False
+    clock_ahead: float = 0.0
 
     def choices(self, found: Survey) -> Choices:
         """Return what is done, now that the rows are known."""
@@ -73,6 +76,7 @@ def decide(message: Message, known: Known | None, wish: Wish, choices: Choices, 
         if wish.fifo and window_left(known.window, ledger.now()) > 0:
             return "again"
         return {"report": "report", "resend": "send", "skip": "assume"}[wish.unknown]  # type: ignore[return-value]
-    if wish.holds_recent and wish.fifo is not False and choices.ids == "keep" and is_recent(message, ledger.now().wall):
+    may_be_dropped = wish.fifo is not False and choices.ids == "keep"
+    if wish.holds_recent and may_be_dropped and is_recent(message, ledger.now().wall + wish.clock_ahead):
         return "wait"
     return "send"

@@ -120,6 +120,12 @@ def _retry_after(response: httpx.Response) -> float | None:
     return None if until is None else max(0.0, until - (time.time() if now is None else now))
 
 
+def clock_ahead(response: httpx.Response) -> float | None:
+    """Return by how many seconds the server's clock is ahead of this machine's, to the second; None if it does not say."""
+    now = _http_date(response.headers.get("Date", ""))
+    return None if now is None else now - time.time()
+
+
 def _http_date(text: str) -> float | None:
     try:
         return email.utils.parsedate_to_datetime(text).timestamp()

@@ -15,7 +15,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from courier_nb.core.errors import BadAnswer, Closed, CourierError, LockLost, Throttled, Unauthorized, Unavailable, Unreachable
 from courier_nb.core.rates import Pacer
 from courier_nb.wire import retry
-from courier_nb.wire.answers import refusal
+from courier_nb.wire.answers import clock_ahead, refusal
 from courier_nb.wire.budget import Claim
 from courier_nb.wire.limits import Limits
 from courier_nb.wire.pressure import Pressure
@@ -55,11 +55,14 @@ class Sender:
         How many of them were repeats.
     pressure : Pressure
         How much the service was found to take.
+    clock_ahead : float
+        By how many seconds the service's clock is ahead of this machine's, by its last answer; 0 where it does not say.
     """
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
         self.pressure = Pressure()
+        self.clock_ahead = 0.0
         self.calls = 0
         self.retries = 0
 
@@ -236,6 +239,8 @@ class Sender:
                     sent=True,
                 ) from None
         response.extensions[SENT_AT] = sent_at
+        ahead = clock_ahead(response)
+        self.clock_ahead = self.clock_ahead if ahead is None else ahead
         return response
 
     async def _whole_answer(self, request: httpx.Request, limits: Limits) -> httpx.Response:

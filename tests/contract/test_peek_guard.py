@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from courier_nb import AsyncClient, AsyncDestination, Message
+from courier_nb import AsyncClient, AsyncDestination, Capture, Message
 from courier_nb.broker import LocalBroker, QueueConfig
 from courier_nb.client import broker_settings
 from courier_nb.core.clock import ManualClock
@@ -134,6 +134,21 @@ async def test_a_message_held_on_its_last_chance_may_be_nacked_on_purpose(client
     assert "dead-letter" in report.outcomes[0].reason
     assert broker.depth("dlq")["messages"] == 1
     assert len(queue.held()) == 0
+
+
+async def test_what_the_guard_puts_back_is_on_disk_before_the_original_goes(
+    client: AsyncClient, broker: LocalBroker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    bodies = await publish(queue := client.destination("queue"), 3)
+    for _ in range(MAX_DELIVERIES):
+        await queue.peek(3, last_chance="put_back", **QUICK)
+    (folder,) = tmp_path.glob("courier_nb/captures/*/*put-back*")
+    capture = Capture(folder)
+    assert sorted(str(message.body) for message in capture.messages()) == sorted(bodies)
+    assert capture.settlements == {"acked": 3}
+    assert capture.verify().ok
+    assert bodies_in(broker, "queue") == bodies
 
 
 async def test_put_back_at_once_leaves_nothing_held(client: AsyncClient, broker: LocalBroker) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from courier_nb import AsyncClient, Capture, CaptureDamaged, InvalidArgument, Message
@@ -13,6 +17,7 @@ from courier_nb.broker import Fault, LocalBroker, QueueConfig
 from courier_nb.broker.config.broker import BrokerConfig
 from courier_nb.client import broker_settings
 from courier_nb.core import moments
+from courier_nb.core.clock import ManualClock
 from courier_nb.core.errors import ReadOnly
 
 pytestmark = pytest.mark.anyio
@@ -159,3 +164,35 @@ async def test_a_read_only_connection_undoes_nothing(
         with pytest.raises(ReadOnly):
             await looking.undo(run, progress=False)
         assert (await looking.undo(run, dry_run=True)).to_do == 2
+
+
+class SaysTheTime(httpx.AsyncBaseTransport):
+    """Adds to each answer the date by the broker's clock, as servers do."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, clock: ManualClock) -> None:
+        self._inner = inner
+        self._clock = clock
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._inner.handle_async_request(request)
+        response.headers["Date"] = format_datetime(datetime.fromtimestamp(self._clock.time(), UTC), usegmt=True)
+        return response
+
+
+@pytest.mark.parametrize("years", [-3, 3], ids=["behind", "ahead"])
+async def test_how_young_a_message_is_goes_by_the_clock_of_the_service(tmp_path: Path, years: int) -> None:
+    clock = ManualClock(start=time.time() + years * 365 * 86_400)
+    with LocalBroker(queues=[QueueConfig("fifo", fifo=True)], clock=clock) as broker:
+        transport = SaysTheTime(broker.transport(), clock)
+        async with AsyncClient(broker_settings(broker.settings), transport=transport) as client:
+            await client.destination("fifo").publish(rows(6, groups=2), progress=False)
+            before = held_by(broker, "fifo")
+            capture = await client.destination("fifo").drain(tmp_path / "cap", limit=6, polling_time="0s", progress=False)
+            assert isinstance(capture, Capture)
+            run = str(capture.frame(["run"])["run"].iloc[-1])
+            young = await client.undo(run, progress=False)
+            assert dict(young.counts) == {"skipped": 6}, "a FIFO queue would drop them and say 'successful'"
+            assert held_by(broker, "fifo") == []
+            clock.advance(400)
+            assert (await client.undo(run, progress=False)).ok
+            assert held_by(broker, "fifo") == before
