@@ -31,14 +31,14 @@ from .destination import AsyncDestination
 from .doctor.findings import ProbeReport
 from .doctor.report import DoctorReport
 from .flows.listing import DestinationList
-from .flows.moved import MoveReport
+from .flows.moving.moved import MoveReport
 from .flows.plans import Plan
-from .flows.replayed import Replayed
+from .flows.replaying.replayed import Replayed
 from .flows.reports import DrainReport, Received, Report
 from .storage.capture import Capture
-from .storage.exporting import ExportReport, export_frame
-from .storage.journal import Journal
-from .storage.proof import JournalProof
+from .storage.foreign.export import ExportReport, export_frame
+from .storage.journal.journal import Journal
+from .storage.journal.proof import JournalProof
 from .storage.verification import Verification
 
 __all__ = [

@@ -16,10 +16,10 @@ from courier_nb.core.settings import AuthKind, LockTtlUnit, Settings, as_given, 
 from courier_nb.destination import AsyncDestination
 from courier_nb.doctor.examine import examine
 from courier_nb.doctor.report import DoctorReport
-from courier_nb.flows.holding import Holding
 from courier_nb.flows.listing import DestinationList
+from courier_nb.flows.locks.holding import Holding
 from courier_nb.replaying import ReplayingVerbs
-from courier_nb.storage.journal import Journal
+from courier_nb.storage.journal.journal import Journal
 from courier_nb.wire.admin import Region
 from courier_nb.wire.auth import Token, broker_url_of
 from courier_nb.wire.stats import Depth

@@ -16,15 +16,15 @@ from courier_nb.core.rates import Rate, as_rate
 from courier_nb.core.runs import Run, new_run_id, running
 from courier_nb.core.settings import OFF, LockTtlUnit, Settings
 from courier_nb.flows.guard import Guard
-from courier_nb.flows.keeper import Keeper
+from courier_nb.flows.locks.keeper import Keeper
+from courier_nb.flows.moving.put_back import put_back_held
 from courier_nb.flows.planning import Planner
-from courier_nb.flows.puttingback import put_back_held
+from courier_nb.flows.replaying.wish import Wish
 from courier_nb.flows.settle import Held
 from courier_nb.flows.sources import default_capture_folder
 from courier_nb.flows.stops import calls_at_a_time
-from courier_nb.flows.wish import Wish
-from courier_nb.storage.journal import Journal
-from courier_nb.storage.recording import JournalRecorder
+from courier_nb.storage.journal.journal import Journal
+from courier_nb.storage.journal.recording import JournalRecorder
 from courier_nb.wire.operations import Operations
 from courier_nb.wire.session import Session
 

@@ -13,7 +13,7 @@ from courier_nb.core.rates import Rate
 from courier_nb.core.units import Duration, milliseconds
 from courier_nb.flows import taking
 from courier_nb.flows.guard import LastChance, LookCost, Wiring, calls_of_a_look
-from courier_nb.flows.holding import Holding
+from courier_nb.flows.locks.holding import Holding
 from courier_nb.flows.receive import Ask
 from courier_nb.flows.reports import Received
 from courier_nb.flows.stops import calls_at_a_time, stop_after

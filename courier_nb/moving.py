@@ -15,17 +15,17 @@ from courier_nb.core.progress import Counter, show
 from courier_nb.core.rates import Rate
 from courier_nb.core.runs import new_run_id
 from courier_nb.core.units import Duration
-from courier_nb.flows import move as move_flow
-from courier_nb.flows.moved import MoveReport
+from courier_nb.flows.moving import move as move_flow
+from courier_nb.flows.moving.moved import MoveReport
+from courier_nb.flows.moving.put_back import put_back_held
+from courier_nb.flows.moving.transfer import Transfer
 from courier_nb.flows.plans import Plan, calls_for, headroom_of
-from courier_nb.flows.provenance import Ids
-from courier_nb.flows.puttingback import put_back_held
+from courier_nb.flows.replaying.provenance import Ids
+from courier_nb.flows.replaying.targets import open_ledger_in, settle_wish
+from courier_nb.flows.replaying.wish import Unknown, Wish
 from courier_nb.flows.reports import Received, Report
 from courier_nb.flows.sources import Rows, default_capture_folder, held_rows
 from courier_nb.flows.stops import calls_at_a_time, stop_after
-from courier_nb.flows.targets import open_ledger_in, settle_wish
-from courier_nb.flows.transfer import Transfer
-from courier_nb.flows.wish import Unknown, Wish
 from courier_nb.frames.publishable import messages_from_frame
 from courier_nb.publishing import check_word
 from courier_nb.receiving import ReceivingVerbs

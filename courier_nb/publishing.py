@@ -15,16 +15,16 @@ from courier_nb.core.errors import InvalidArgument
 from courier_nb.core.progress import Counter, show
 from courier_nb.core.rates import Rate
 from courier_nb.flows import publish as publish_flow
-from courier_nb.flows import replay as replay_flow
 from courier_nb.flows.plans import Plan
-from courier_nb.flows.provenance import Ids
-from courier_nb.flows.replayed import Replayed
+from courier_nb.flows.replaying import replay as replay_flow
+from courier_nb.flows.replaying.provenance import Ids
+from courier_nb.flows.replaying.replayed import Replayed
+from courier_nb.flows.replaying.targets import settle_wish, target_name
+from courier_nb.flows.replaying.wish import Unknown, Wish
 from courier_nb.flows.reports import Report
 from courier_nb.flows.sources import OpenSource, Source, ledger_of_target, open_source
 from courier_nb.flows.stops import calls_at_a_time
-from courier_nb.flows.targets import settle_wish, target_name
-from courier_nb.flows.wish import Unknown, Wish
-from courier_nb.storage.ledger import Ledger
+from courier_nb.storage.replays.ledger import Ledger
 
 
 class PublishingVerbs(DestinationCalls):

@@ -13,13 +13,13 @@ from courier_nb.core.errors import ConfigError, InvalidArgument
 from courier_nb.core.rates import Rate
 from courier_nb.destination import AsyncDestination
 from courier_nb.flows.plans import Plan
-from courier_nb.flows.provenance import Ids
-from courier_nb.flows.replayed import Replayed
-from courier_nb.flows.replays import replays_frame
+from courier_nb.flows.replaying.provenance import Ids
+from courier_nb.flows.replaying.replayed import Replayed
+from courier_nb.flows.replaying.replays import replays_frame
+from courier_nb.flows.replaying.undo import find_undoable
+from courier_nb.flows.replaying.wish import Unknown, Wish
 from courier_nb.flows.sources import Source, open_source
 from courier_nb.flows.stops import calls_at_a_time
-from courier_nb.flows.undo import find_undoable
-from courier_nb.flows.wish import Unknown, Wish
 from courier_nb.publishing import check_word, replay_into
 from courier_nb.storage.capture import Capture
 

@@ -14,15 +14,15 @@ from courier_nb.core.rates import Rate
 from courier_nb.core.secrets import secret
 from courier_nb.core.settings import AuthKind, LockTtlUnit, Settings
 from courier_nb.doctor.report import DoctorReport
-from courier_nb.flows.holding import Holding
 from courier_nb.flows.listing import DestinationList
+from courier_nb.flows.locks.holding import Holding
 from courier_nb.flows.plans import Plan
-from courier_nb.flows.provenance import Ids
-from courier_nb.flows.replayed import Replayed
+from courier_nb.flows.replaying.provenance import Ids
+from courier_nb.flows.replaying.replayed import Replayed
+from courier_nb.flows.replaying.wish import Unknown
 from courier_nb.flows.sources import Source
-from courier_nb.flows.wish import Unknown
 from courier_nb.storage.capture import Capture
-from courier_nb.storage.journal import Journal
+from courier_nb.storage.journal.journal import Journal
 from courier_nb.wire.admin import Region
 from courier_nb.wire.auth import Token
 from courier_nb.wire.stats import Depth

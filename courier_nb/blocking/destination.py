@@ -11,14 +11,14 @@ from courier_nb.core.rates import Rate
 from courier_nb.core.units import Duration
 from courier_nb.destination import AsyncDestination
 from courier_nb.flows.guard import LastChance, LookCost
-from courier_nb.flows.holding import Holding
-from courier_nb.flows.moved import MoveReport
+from courier_nb.flows.locks.holding import Holding
+from courier_nb.flows.moving.moved import MoveReport
 from courier_nb.flows.plans import Plan
-from courier_nb.flows.provenance import Ids
-from courier_nb.flows.replayed import Replayed
+from courier_nb.flows.replaying.provenance import Ids
+from courier_nb.flows.replaying.replayed import Replayed
+from courier_nb.flows.replaying.wish import Unknown
 from courier_nb.flows.reports import Received, Report
 from courier_nb.flows.sources import Rows, Source
-from courier_nb.flows.wish import Unknown
 from courier_nb.storage.capture import Capture
 from courier_nb.wire.operations import PayloadVisibility
 

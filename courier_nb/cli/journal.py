@@ -15,7 +15,7 @@ from courier_nb.core.errors import ConfigError
 from courier_nb.core.printable import plain
 from courier_nb.core.settings import OFF, journal_setting
 from courier_nb.frames.text import table
-from courier_nb.storage.journal import Journal
+from courier_nb.storage.journal.journal import Journal
 
 _RUN_COLUMNS = ["begun", "run", "verb", "destination", "outcomes", "calls", "seconds", "error"]
 _ENTRY_COLUMNS = ["n", "at", "kind", "operation", "destination", "messages", "outcome", "failed", "error"]

@@ -15,10 +15,10 @@ from courier_nb.cli.options import DURATION, connected, json_option, rate_option
 from courier_nb.cli.outcomes import emit_report
 from courier_nb.cli.output import emit, show_bars
 from courier_nb.flows.plans import Plan
-from courier_nb.flows.provenance import Ids
-from courier_nb.flows.replayed import Replayed
-from courier_nb.flows.replays import replays_frame
-from courier_nb.flows.wish import Unknown
+from courier_nb.flows.replaying.provenance import Ids
+from courier_nb.flows.replaying.replayed import Replayed
+from courier_nb.flows.replaying.replays import replays_frame
+from courier_nb.flows.replaying.wish import Unknown
 from courier_nb.frames.text import plain, table
 
 _CONCURRENCY = click.option("--concurrency", type=click.IntRange(1, 128), default=8, show_default=True, help="Calls at a time.")

@@ -14,7 +14,7 @@ import pandas as pd
 
 from courier_nb.core.errors import ConfigError
 from courier_nb.core.messages import Message
-from courier_nb.storage.jsonl import is_jsonl, read_jsonl
+from courier_nb.storage.foreign.jsonl import is_jsonl, read_jsonl
 
 ORDERS = 400
 _SKUS = ("TEA-GREEN-250", "TEA-BLACK-500", "MUG-BLUE", "MUG-WHITE", "FILTER-100", "KETTLE-1L")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from courier_nb.core.settings import ENVIRONMENT, Settings
 from courier_nb.doctor.report import Check
-from courier_nb.storage.journal import default_folder
+from courier_nb.storage.journal.journal import default_folder
 
 _SECRETS = frozenset({"client_secret", "password", "bearer"})
 _CREDENTIALS = _SECRETS | {"client_id", "username"}

@@ -15,7 +15,7 @@ from courier_nb.core.rates import Rate, as_rate
 from courier_nb.flows.plans import Fact, Headroom, Plan, calls_for, headroom_of, pace_of
 from courier_nb.flows.settle import Held, SettleVerb
 from courier_nb.flows.sources import OpenSource
-from courier_nb.storage.journal import Journal
+from courier_nb.storage.journal.journal import Journal
 from courier_nb.wire.codec import body_text
 from courier_nb.wire.operations import Operations
 from courier_nb.wire.retry import Operation

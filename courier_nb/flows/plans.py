@@ -11,9 +11,9 @@ import anyio
 from courier_nb.core.errors import CourierError
 from courier_nb.core.printable import plain
 from courier_nb.core.rates import Rate
-from courier_nb.flows.fifo import is_fifo
+from courier_nb.flows.replaying.fifo import is_fifo
 from courier_nb.flows.settle import BATCH
-from courier_nb.storage.journal import Journal
+from courier_nb.storage.journal.journal import Journal
 from courier_nb.wire.operations import Operations
 from courier_nb.wire.retry import Operation
 from courier_nb.wire.session import Session

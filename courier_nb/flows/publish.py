@@ -11,8 +11,8 @@ from courier_nb.core.messages import Message, Outcome
 from courier_nb.core.progress import Counter
 from courier_nb.flows.batches import Row
 from courier_nb.flows.lanes import Lanes
+from courier_nb.flows.replaying.survey import chunked
 from courier_nb.flows.reports import Report
-from courier_nb.flows.survey import chunked
 from courier_nb.flows.tally import Tally
 from courier_nb.wire.operations import Operations
 

@@ -17,7 +17,7 @@ from courier_nb.flows.guard import last_chance_notes
 if TYPE_CHECKING:
     import pandas as pd
 
-    from courier_nb.flows.heldrows import HeldRows
+    from courier_nb.flows.locks.since import HeldRows
 
 _MUCH_BYTES = 100_000_000
 

@@ -16,8 +16,8 @@ from courier_nb.flows.settle import Held, deadline_of, held
 from courier_nb.frames.publishable import locks_from_frame, messages_from_frame
 from courier_nb.storage.capture import Capture
 from courier_nb.storage.disk import file_stem
-from courier_nb.storage.foreignfile import read_messages
-from courier_nb.storage.jsonl import is_jsonl, read_jsonl
+from courier_nb.storage.foreign.jsonl import is_jsonl, read_jsonl
+from courier_nb.storage.foreign.parquet import read_messages
 from courier_nb.storage.layout import Layout
 
 Rows = pd.DataFrame | Received | Sequence[Message]

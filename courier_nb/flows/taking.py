@@ -11,9 +11,9 @@ import anyio
 from courier_nb.core.messages import Message, Outcome
 from courier_nb.core.progress import Counter
 from courier_nb.flows.guard import UNKNOWN, LastChance, Wiring
-from courier_nb.flows.heldrows import HeldRows
-from courier_nb.flows.holding import HeldRow
-from courier_nb.flows.keeper import Keeper
+from courier_nb.flows.locks.holding import HeldRow
+from courier_nb.flows.locks.keeper import Keeper
+from courier_nb.flows.locks.since import HeldRows
 from courier_nb.flows.receive import Ask, Receiver
 from courier_nb.flows.reports import Received
 from courier_nb.flows.stops import Stop

@@ -26,7 +26,7 @@ from courier_nb.storage.verification import Verification, verify_layout
 from courier_nb.storage.writer import cannot_write, recover
 
 if TYPE_CHECKING:
-    from courier_nb.storage.exporting import ExportReport
+    from courier_nb.storage.foreign.export import ExportReport
 
 _ROWS_PER_BATCH = 1_000
 _SETTLEMENTS = ("acked", "returned", "refused", "lost_lock", "unknown")
@@ -258,7 +258,7 @@ class Capture:
         CaptureError
             When the file cannot be written; nothing is left of it then.
         """
-        from courier_nb.storage.exporting import export_batches
+        from courier_nb.storage.foreign.export import export_batches
 
         path = Path(path)
         if path.resolve().is_relative_to(self.path.resolve()):

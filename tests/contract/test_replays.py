@@ -17,7 +17,7 @@ from courier_nb.broker import Fault, LocalBroker, QueueConfig
 from courier_nb.client import broker_settings
 from courier_nb.core import moments
 from courier_nb.core.moments import Moment
-from courier_nb.storage.ledger import Ledger
+from courier_nb.storage.replays.ledger import Ledger
 from courier_nb.wire import sender
 
 pytestmark = pytest.mark.anyio

@@ -20,7 +20,7 @@ from courier_nb import CaptureError, Client, CourierError, Message
 from courier_nb.broker import LocalBroker
 from courier_nb.frames.schema import SCHEMA
 from courier_nb.frames.tables import table_of
-from courier_nb.storage.foreignfile import read_messages
+from courier_nb.storage.foreign.parquet import read_messages
 
 ROWS = [
     Message(f"body {n}", {"n": n, "text": "t", "null": None, "list": [n]}, {"messageId": f"m{n}"}, "queue") for n in range(30)

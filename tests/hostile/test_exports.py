@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 from courier_nb import Capture, CaptureError, Client, FrameError, InvalidArgument, Message, export_frame
 from courier_nb.frames.exporting import EXCEL_CHARACTERS, for_csv, for_excel
-from courier_nb.storage import sheets
-from courier_nb.storage.exporting import export_batches
+from courier_nb.storage.foreign import sheets
+from courier_nb.storage.foreign.export import export_batches
 
 from . import corpus
 
@@ -307,7 +307,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "from courier_nb import Message\n"
         "from courier_nb.frames.tables import table_of\n"
-        "from courier_nb.storage.exporting import export_batches\n"
+        "from courier_nb.storage.foreign.export import export_batches\n"
         "batch = table_of([Message('x' * 5_000, {'n': i}, {'messageId': str(i)}) for i in range(1_000)])\n"
         "rows = int(sys.argv[1])\n"
         "def batches(names):\n"

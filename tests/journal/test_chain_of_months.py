@@ -12,13 +12,13 @@ import pytest
 
 from courier_nb import Journal
 from courier_nb.core.clock import ManualClock
-from courier_nb.storage.months import Months
+from courier_nb.storage.journal.months import Months
 
 NOVEMBER = datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC).timestamp()
 WRITER = """
 import sys
 from pathlib import Path
-from courier_nb.storage.months import Months
+from courier_nb.storage.journal.months import Months
 months = Months(Path(sys.argv[1]))
 for i in range(int(sys.argv[3])):
     months.append([{"kind": "call", "at": "2026-11-01T00:00:00.000+00:00", "writer": sys.argv[2], "i": i}])

@@ -14,7 +14,7 @@ from courier_nb.broker import LocalBroker
 from courier_nb.client import broker_settings
 from courier_nb.core.clock import ManualClock
 from courier_nb.frames.journal import ENTRIES, RUNS, documentation
-from courier_nb.storage.months import Months
+from courier_nb.storage.journal.months import Months
 
 from .conftest import QUICK, messages
 

@@ -81,7 +81,7 @@ def main() -> None:
     for name in (
         "courier_nb.client",
         "courier_nb.blocking.client",
-        "courier_nb.storage.exporting",
+        "courier_nb.storage.foreign.export",
         "pyarrow.compute",
         "tqdm.auto",
     ):

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from courier_nb.broker import LocalBroker, QueueConfig
-from courier_nb.storage.ledger import runs_of
+from courier_nb.storage.replays.ledger import runs_of
 
 from .conftest import clean_env, write_jsonl
 from .forking import Forker, forker, outcomes_in

@@ -12,7 +12,7 @@ import pytest
 
 from courier_nb import CaptureDamaged, CaptureError, Message
 from courier_nb.storage.chain import read_chain
-from courier_nb.storage.ledger import Ledger, runs_of
+from courier_nb.storage.replays.ledger import Ledger, runs_of
 
 pytestmark = pytest.mark.anyio
 ROWS = [Message("a"), Message("b"), Message("a"), Message("a", {"n": 1})]
@@ -124,7 +124,7 @@ def test_a_second_replay_at_the_same_time_is_told_who_is_at_it(tmp_path: Path) -
 def test_the_ledger_of_a_killed_process_is_free(tmp_path: Path) -> None:
     path = tmp_path / "ledger.jsonl"
     code = (
-        "import os, sys; from pathlib import Path; from courier_nb.storage.ledger import Ledger\n"
+        "import os, sys; from pathlib import Path; from courier_nb.storage.replays.ledger import Ledger\n"
         "ledger = Ledger(Path(sys.argv[1]), 't'); os.kill(os.getpid(), 9)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == -9

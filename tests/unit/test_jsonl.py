@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from courier_nb.core.errors import FrameError
-from courier_nb.storage.jsonl import is_jsonl, read_jsonl
+from courier_nb.storage.foreign.jsonl import is_jsonl, read_jsonl
 
 LINE = b'{"headers": {"messageId": "m"}, "properties": {"n": 1}, "body": "b"}\n'
 

@@ -14,11 +14,11 @@ from courier_nb.core import termination
 from courier_nb.core.clock import ManualClock
 from courier_nb.core.messages import Message
 from courier_nb.core.settings import LockTtlUnit
-from courier_nb.flows.holding import HeldRow
-from courier_nb.flows.keeper import Keeper
-from courier_nb.flows.lockunit import LockUnit
+from courier_nb.flows.locks.holding import HeldRow
+from courier_nb.flows.locks.keeper import Keeper
+from courier_nb.flows.locks.turns import Turns
+from courier_nb.flows.locks.unit import LockUnit
 from courier_nb.flows.settle import held, settle
-from courier_nb.flows.turns import Turns
 from courier_nb.wire.operations import Operations
 from tests.unit.scripts import Script, operations_over, reply, results
 

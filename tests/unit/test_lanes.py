@@ -14,11 +14,11 @@ import pytest
 from courier_nb.core.errors import Forbidden
 from courier_nb.core.messages import Message, Outcome
 from courier_nb.core.progress import Counter
-from courier_nb.flows import replay as replay_flow
 from courier_nb.flows.batches import Row
 from courier_nb.flows.lanes import Lanes
-from courier_nb.flows.wish import Wish
-from courier_nb.storage.ledger import Ledger
+from courier_nb.flows.replaying import replay as replay_flow
+from courier_nb.flows.replaying.wish import Wish
+from courier_nb.storage.replays.ledger import Ledger
 from courier_nb.wire.operations import Operations
 from tests.unit.scripts import Script, reply, results
 

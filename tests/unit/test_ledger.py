@@ -6,7 +6,7 @@ import pytest
 from courier_nb.core.errors import CaptureError
 from courier_nb.core.messages import Message
 from courier_nb.core.moments import Moment
-from courier_nb.storage.ledger import Ledger
+from courier_nb.storage.replays.ledger import Ledger
 
 pytestmark = pytest.mark.anyio
 PLAN = {"verb": "replay", "rows": 1, "digest": "", "options": {"ids": "keep"}}

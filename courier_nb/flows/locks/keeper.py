@@ -14,12 +14,12 @@ from courier_nb.core.errors import CourierError
 from courier_nb.core.messages import Message, Outcome
 from courier_nb.core.runs import Run, new_run_id, running
 from courier_nb.core.settings import LockTtlUnit
-from courier_nb.flows import giving_back
-from courier_nb.flows.holding import HeldRow, Holding
-from courier_nb.flows.locktable import LockTable
-from courier_nb.flows.lockunit import LockUnit
+from courier_nb.flows.locks import giving_back
+from courier_nb.flows.locks.holding import HeldRow, Holding
+from courier_nb.flows.locks.table import LockTable
+from courier_nb.flows.locks.turns import Turns
+from courier_nb.flows.locks.unit import LockUnit
 from courier_nb.flows.settle import Held, SettleVerb, held, settle_batch
-from courier_nb.flows.turns import Turns
 from courier_nb.wire.operations import Operations
 
 _AT_A_TIME = 8

@@ -16,13 +16,13 @@ import anyio
 from courier_nb.core.errors import InvalidArgument
 from courier_nb.core.messages import Message, Outcome
 from courier_nb.core.progress import Counter
-from courier_nb.flows.move import SETTLEMENTS
-from courier_nb.flows.recapture import deliveries_of
+from courier_nb.flows.moving.move import SETTLEMENTS
+from courier_nb.flows.moving.recapture import deliveries_of
+from courier_nb.flows.moving.transfer import Transfer
+from courier_nb.flows.replaying.targets import open_ledger_in, settle_wish
+from courier_nb.flows.replaying.wish import Wish
 from courier_nb.flows.reports import Report
 from courier_nb.flows.settle import Held
-from courier_nb.flows.targets import open_ledger_in, settle_wish
-from courier_nb.flows.transfer import Transfer
-from courier_nb.flows.wish import Wish
 from courier_nb.storage.writer import CaptureWriter
 from courier_nb.wire.codec import body_text
 from courier_nb.wire.operations import Operations

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from courier_nb.core.clock import Clock
 from courier_nb.core.messages import Outcome
-from courier_nb.flows.giving_back import note_extension, note_settling
-from courier_nb.flows.holding import HeldRow
+from courier_nb.flows.locks.giving_back import note_extension, note_settling
+from courier_nb.flows.locks.holding import HeldRow
 from courier_nb.flows.settle import Held, SettleVerb
 
 _REMEMBERED_SECONDS = 3_600.0

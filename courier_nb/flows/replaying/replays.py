@@ -9,7 +9,7 @@ from courier_nb.core.errors import CaptureError
 from courier_nb.flows.sources import ledgers_folder
 from courier_nb.storage.capture import Capture
 from courier_nb.storage.layout import Layout
-from courier_nb.storage.ledger import runs_of
+from courier_nb.storage.replays.ledger import runs_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 
-from courier_nb.flows.holding import HeldRow
+from courier_nb.flows.locks.holding import HeldRow
 from courier_nb.flows.settle import BATCH
 
 _GOLDEN = 0.618  # however many batches there are, turns a golden ratio apart never bunch

@@ -12,11 +12,11 @@ import platformdirs
 
 from courier_nb.core.clock import Clock, SystemClock
 from courier_nb.core.units import Duration, seconds
-from courier_nb.storage import proof
 from courier_nb.storage.chain import unsealed
-from courier_nb.storage.looks import LookCounter, Looks
-from courier_nb.storage.months import Months
-from courier_nb.storage.proof import JournalProof
+from courier_nb.storage.journal import proof
+from courier_nb.storage.journal.looks import LookCounter, Looks
+from courier_nb.storage.journal.months import Months
+from courier_nb.storage.journal.proof import JournalProof
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,17 +17,17 @@ from anyio import to_thread
 from courier_nb.core.messages import Message, Outcome
 from courier_nb.core.progress import Counter
 from courier_nb.flows.batches import Row
-from courier_nb.flows.fifo import window_left
 from courier_nb.flows.lanes import Lanes
 from courier_nb.flows.planning import Content
-from courier_nb.flows.provenance import new_id, with_message_id, with_provenance, without_delay
-from courier_nb.flows.replayed import Replayed, RowEnd, RowState
-from courier_nb.flows.survey import Choices, chunked, survey
+from courier_nb.flows.replaying.fifo import window_left
+from courier_nb.flows.replaying.provenance import new_id, with_message_id, with_provenance, without_delay
+from courier_nb.flows.replaying.replayed import Replayed, RowEnd, RowState
+from courier_nb.flows.replaying.survey import Choices, chunked, survey
+from courier_nb.flows.replaying.wish import Decision, Wish, decide
 from courier_nb.flows.tally import Tally
-from courier_nb.flows.wish import Decision, Wish, decide
-from courier_nb.storage.ledger import Ledger
-from courier_nb.storage.ledgerindex import ARRIVED, Known, State
-from courier_nb.storage.rowkeys import group_key
+from courier_nb.storage.replays.index import ARRIVED, Known, State
+from courier_nb.storage.replays.ledger import Ledger
+from courier_nb.storage.replays.rowkeys import group_key
 from courier_nb.wire.operations import Operations
 
 _REASONS = {

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from courier_nb.core.messages import Message
 from courier_nb.flows.settle import Held
-from courier_nb.storage.ledger import Ledger
-from courier_nb.storage.ledgerindex import Known
-from courier_nb.storage.rowkeys import content_key, nth_key
+from courier_nb.storage.replays.index import Known
+from courier_nb.storage.replays.ledger import Ledger
+from courier_nb.storage.replays.rowkeys import content_key, nth_key
 
 
 class InHand:

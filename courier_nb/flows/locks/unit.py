@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from courier_nb.core.clock import Clock
 from courier_nb.core.errors import CourierError
 from courier_nb.core.settings import LockTtlUnit
-from courier_nb.flows.holding import HeldRow
+from courier_nb.flows.locks.holding import HeldRow
 from courier_nb.flows.settle import settle_batch
 from courier_nb.wire.operations import Operations
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from courier_nb.core.moments import Moment
-from courier_nb.storage.rowkeys import nth_key
+from courier_nb.storage.replays.rowkeys import nth_key
 
 State = Literal["sent", "confirmed", "unknown", "refused", "assumed", "done"]
 """``sent``: nobody knows (a kill came before the answer). ``unknown``: the answer was not certain. ``assumed``: unknown, and

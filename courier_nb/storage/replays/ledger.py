@@ -33,8 +33,8 @@ from courier_nb.core.messages import Message
 from courier_nb.core.moments import Moment
 from courier_nb.storage.chain import START, ChainLog, read_chain
 from courier_nb.storage.groups import GroupCommit
-from courier_nb.storage.ledgerindex import STATES, Known, LedgerIndex, State, chunks
-from courier_nb.storage.rowkeys import content_key
+from courier_nb.storage.replays.index import STATES, Known, LedgerIndex, State, chunks
+from courier_nb.storage.replays.rowkeys import content_key
 
 _BEGINNING = f'{{"n":1,"prev":"{START}",'.encode()
 _CHUNK = 1_000

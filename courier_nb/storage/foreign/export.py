@@ -23,7 +23,7 @@ from courier_nb.frames.flatten import frame_of
 from courier_nb.frames.publishable import messages_from_frame
 from courier_nb.frames.tables import messages_of, table_of
 from courier_nb.storage import disk
-from courier_nb.storage.sheets import CsvRows, ExcelRows, Rows
+from courier_nb.storage.foreign.sheets import CsvRows, ExcelRows, Rows
 from courier_nb.wire.codec import message_to_wire
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from courier_nb.core.messages import Message, Outcome
-from courier_nb.flows.holding import HeldRow
+from courier_nb.flows.locks.holding import HeldRow
 
 if TYPE_CHECKING:
-    from courier_nb.flows.keeper import Keeper
+    from courier_nb.flows.locks.keeper import Keeper
 
 
 class HeldRows:

@@ -12,9 +12,9 @@ from anyio import to_thread
 
 from courier_nb.core.errors import FrameError
 from courier_nb.core.messages import Message
-from courier_nb.flows.fifo import is_recent
-from courier_nb.flows.provenance import foreign_properties
-from courier_nb.storage.ledger import Ledger
+from courier_nb.flows.replaying.fifo import is_recent
+from courier_nb.flows.replaying.provenance import foreign_properties
+from courier_nb.storage.replays.ledger import Ledger
 
 CHUNK = 500
 _CHUNK_BYTES = 8_000_000

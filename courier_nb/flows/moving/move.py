@@ -12,12 +12,12 @@ import anyio.lowlevel
 from courier_nb.core.errors import CourierError
 from courier_nb.core.messages import Message, Outcome
 from courier_nb.core.progress import Counter
-from courier_nb.flows.moved import MoveReport
+from courier_nb.flows.moving.moved import MoveReport
+from courier_nb.flows.moving.transfer import Passage, Transfer
 from courier_nb.flows.receive import Ask, Receiver, release
 from courier_nb.flows.settle import held
 from courier_nb.flows.stops import Stop
 from courier_nb.flows.together import finish_if_soon
-from courier_nb.flows.transfer import Passage, Transfer
 from courier_nb.storage.writer import CaptureWriter, Stored
 from courier_nb.wire.codec import Delivery
 from courier_nb.wire.operations import Operations

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from courier_nb.storage.chain import Head, has_seal, unsealed
-from courier_nb.storage.months import GAP, Months
+from courier_nb.storage.journal.months import GAP, Months
 
 _UNKNOWN = ""
 """Hash of a line that is damaged."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from courier_nb.core.messages import Message
-from courier_nb.flows.fifo import RECENT_SECONDS, WINDOW_SECONDS, is_recent, window_left
-from courier_nb.flows.provenance import Ids
-from courier_nb.flows.survey import Choices, Survey
-from courier_nb.storage.ledger import Ledger
-from courier_nb.storage.ledgerindex import ARRIVED, Known
+from courier_nb.flows.replaying.fifo import RECENT_SECONDS, WINDOW_SECONDS, is_recent, window_left
+from courier_nb.flows.replaying.provenance import Ids
+from courier_nb.flows.replaying.survey import Choices, Survey
+from courier_nb.storage.replays.index import ARRIVED, Known
+from courier_nb.storage.replays.ledger import Ledger
 
 Unknown = Literal["report", "resend", "skip"]
 """What to do with messages that an earlier run sent without a certain answer: show, send again, or take as arrived."""

@@ -25,7 +25,7 @@ from courier_nb.core.clock import Clock, SystemClock
 from courier_nb.core.errors import CaptureDamaged
 from courier_nb.storage import disk
 from courier_nb.storage.chain import START, ChainLog, Head, unsealed
-from courier_nb.storage.locking import LineLock
+from courier_nb.storage.journal.locking import LineLock
 
 GAP = "gap"
 """Kind of the entry that says that lines before it had been removed."""

@@ -15,15 +15,15 @@ from anyio import to_thread
 from courier_nb.core.errors import CourierError
 from courier_nb.core.messages import Message, Outcome
 from courier_nb.flows.batches import BatchSender, Row
-from courier_nb.flows.fifo import window_left
-from courier_nb.flows.inhand import InHand
-from courier_nb.flows.provenance import foreign_properties, new_id, with_message_id, with_provenance, without_delay
+from courier_nb.flows.moving.inhand import InHand
+from courier_nb.flows.replaying.fifo import window_left
+from courier_nb.flows.replaying.provenance import foreign_properties, new_id, with_message_id, with_provenance, without_delay
+from courier_nb.flows.replaying.survey import Choices
+from courier_nb.flows.replaying.wish import Decision, Wish, decide
 from courier_nb.flows.settle import BATCH, Held, settle_batch
-from courier_nb.flows.survey import Choices
-from courier_nb.flows.wish import Decision, Wish, decide
-from courier_nb.storage.ledger import Ledger
-from courier_nb.storage.ledgerindex import Known, State
-from courier_nb.storage.rowkeys import group_key
+from courier_nb.storage.replays.index import Known, State
+from courier_nb.storage.replays.ledger import Ledger
+from courier_nb.storage.replays.rowkeys import group_key
 from courier_nb.wire.operations import Operations
 
 _NOT_HELD = "it came without an id or a lock"

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from courier_nb.core.clock import Clock
 from courier_nb.core.errors import CourierError
 from courier_nb.core.messages import Message, Outcome
-from courier_nb.flows.holding import HeldRow
+from courier_nb.flows.locks.holding import HeldRow
 from courier_nb.flows.settle import Held, SettleVerb, settle
 from courier_nb.wire.operations import MAX_LOCK_MS, Operations
 

@@ -11,10 +11,10 @@ from courier_nb.core.messages import Message, Outcome
 from courier_nb.flows.sources import OpenSource, Repeatable
 from courier_nb.frames.tables import messages_of
 from courier_nb.storage.capture import Capture
-from courier_nb.storage.journal import Journal
+from courier_nb.storage.journal.journal import Journal
 from courier_nb.storage.layout import Layout
-from courier_nb.storage.ledger import runs_of
-from courier_nb.storage.rowkeys import content_key
+from courier_nb.storage.replays.ledger import runs_of
+from courier_nb.storage.replays.rowkeys import content_key
 
 
 @dataclass(frozen=True, slots=True)

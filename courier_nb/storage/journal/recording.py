@@ -23,7 +23,7 @@ from courier_nb.core.clock import Clock, SystemClock
 from courier_nb.core.errors import CourierError, JournalUnwritable
 from courier_nb.core.runs import Run, current_run
 from courier_nb.storage.groups import GroupCommit
-from courier_nb.storage.months import Months
+from courier_nb.storage.journal.months import Months
 from courier_nb.wire.records import CallOutcome
 from courier_nb.wire.retry import Operation
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from courier_nb.flows.fifo import is_fifo
-from courier_nb.flows.wish import Wish
+from courier_nb.flows.replaying.fifo import is_fifo
+from courier_nb.flows.replaying.wish import Wish
 from courier_nb.storage.layout import Layout, create_layout
-from courier_nb.storage.ledger import Ledger
+from courier_nb.storage.replays.ledger import Ledger
 from courier_nb.wire.operations import Operations
 from courier_nb.wire.session import Session
 

@@ -1,0 +1,1 @@
+"""Locks of what is held: kept alive, remembered, given back."""

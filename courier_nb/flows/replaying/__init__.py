@@ -1,0 +1,1 @@
+"""Publishing again, each message once: replay and undo."""

@@ -1,0 +1,1 @@
+"""Files of other programs: exports, and what is read from anywhere."""
