@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The same for what no fixture reaches: the kernels of notebooks."""
+    folder = tempfile.TemporaryDirectory(prefix="courier_nb-tests-")
+    config.add_cleanup(folder.cleanup)
+    os.environ.update(XDG_STATE_HOME=f"{folder.name}/state", XDG_DATA_HOME=f"{folder.name}/data")
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -23,5 +25,7 @@ def refresh(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    for found in sorted(NOTEBOOKS.glob("*.ipynb")):
-        refresh(found)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ.update(XDG_STATE_HOME=f"{folder}/state", XDG_DATA_HOME=f"{folder}/data")
+        for found in sorted(NOTEBOOKS.glob("*.ipynb")):
+            refresh(found)
