@@ -109,7 +109,8 @@ class LookCost:
         if self.is_fifo:
             notes.append("A FIFO queue: consumers of a message group wait while one of its messages is looked at.")
         if self.earlier_peeks:
-            notes.append(f"You peeked here {self.earlier_peeks} times in the last two weeks.")
+            times = "once" if self.earlier_peeks == 1 else f"{self.earlier_peeks} times"
+            notes.append(f"You peeked here {times} in the last two weeks.")
         if self.near_the_end:
             notes.append(f"{self.near_the_end} messages seen before have one delivery left.")
         return tuple(notes)

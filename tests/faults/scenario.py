@@ -37,7 +37,10 @@ class Scenario:
             headers = {"messageId": f"m-{i}", **({"messageGroupId": f"g{i % groups}"} if groups else {})}
             messages.append(Message(f"{i}-" + "b" * size, {"n": i}, headers))
         report = direct.destination(self.source).publish(messages, progress=False)
-        assert report.ok
+        while not report.ok:  # a busy machine may take longer than the shortened waits allow
+            assert {outcome.kind for outcome in report.failed} == {"unknown"}, report.failed[:3]
+            self.broker.purge(self.source)
+            report = direct.destination(self.source).publish(messages, progress=False)
         self.published = {f"m-{i}": message.body for i, message in enumerate(messages)}
 
     @property

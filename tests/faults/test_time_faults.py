@@ -92,7 +92,7 @@ def test_a_process_that_was_stopped_for_longer_than_its_locks_sends_no_late_ackn
         "ANYPOINT_CLIENT_ID": settings["client_id"],
         "ANYPOINT_CLIENT_SECRET": settings["client_secret"],
     }
-    options = ["--to", str(scenario.folder), "--lock-ttl", "1s", "--polling-time", "20ms", "--concurrency", "2", "--json"]
+    options = ["--to", str(scenario.folder), "--lock-ttl", "1s", "--polling-time", "20ms", "--concurrency", "1", "--json"]
     before = scenario.proxy.failed_items["ack_batch"]
     started: list[subprocess.Popen[str]] = []
 

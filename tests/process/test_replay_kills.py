@@ -115,7 +115,7 @@ def test_a_replay_that_is_killed_again_and_again(broker: LocalBroker, replays: F
         f"\n{queue}: {KILLS} kills (seed {seed}, {midway} while sending), {COUNT} messages, {lives} runs begun, {result}, "
         f"{time.monotonic() - begun:.0f} s"
     )
-    assert midway >= KILLS // 4, "the kills came too early or too late to say anything"
+    assert midway >= max(1, KILLS // 10), "the kills came too early or too late to say anything"
 
 
 def kill_in_the_act(
