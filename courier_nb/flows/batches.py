@@ -6,7 +6,7 @@ After a message of a group did not certainly get through, no later one of that g
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import anyio
@@ -19,6 +19,7 @@ from courier_nb.wire.codec import body_text
 from courier_nb.wire.operations import Operations
 from courier_nb.wire.retry import FailurePoint, failure_point
 
+_OVERTOOK = "it is there, ahead of an earlier message of its group that was refused in the same call"
 _ANSWER_SECONDS = 0.25  # how long an interrupted call waits for the answer that is on its way
 
 
@@ -141,6 +142,7 @@ class BatchSender:
         else:
             ids = [row.message.message_id or "" for row in batch]
             outcomes = [self._outcome(row, *_verdict(result)) for row, result in zip(batch, match(ids, results), strict=True)]
+            outcomes = _with_overtakings(batch, outcomes)
         for row, outcome in zip(batch, outcomes, strict=True):
             if outcome.kind != "ok":
                 self.stop_group(row.message, outcome.reason)
@@ -165,6 +167,19 @@ class BatchSender:
         # A call that was refused may have been the repetition of one that was not answered.
         is_unknown = error.after_unknown or failure_point(error) is FailurePoint.UNKNOWN
         return [self._outcome(row, "unknown" if is_unknown else "refused", str(error)) for row in batch]
+
+
+def _with_overtakings(batch: Sequence[Row], outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Say of each message that got through whether an earlier one of its group, sent in the same call, did not."""
+    left_behind: set[str | None] = set()
+    found = []
+    for row, outcome in zip(batch, outcomes, strict=True):
+        group = row.message.message_group_id
+        if outcome.kind != "ok" and group is not None:
+            left_behind.add(group)
+        overtook = outcome.kind == "ok" and group in left_behind
+        found.append(replace(outcome, reason=_OVERTOOK) if overtook else outcome)
+    return found
 
 
 def _verdict(result: ItemResult | None) -> tuple[Literal["ok", "refused", "unknown"], str]:

@@ -158,6 +158,15 @@ async def test_a_failure_in_one_group_leaves_the_others_alone(script, operations
     assert {kinds[f"a{number}"] for number in range(10, 20)} == {"skipped"}
 
 
+async def test_a_message_that_is_ahead_of_a_refused_one_of_its_group_says_so(script, operations):
+    script.always(lambda request: results(request, failed={"a1": "no"}))
+    run = Run(operations, script, concurrency=1)
+    assert await run(grouped("ab", 5)) == ["ok", "ok", "refused", *["ok"] * 7]
+    reasons = {outcome.message_id: outcome.reason for outcome in run.outcomes.values()}
+    assert all("ahead of an earlier message of its group" in reasons[f"a{number}"] for number in (2, 3, 4))
+    assert {reasons["a0"], *(reasons[f"b{number}"] for number in range(5))} == {""}
+
+
 @pytest.mark.parametrize("big", [0, 4, 9])
 async def test_a_batch_that_is_too_large_is_halved_until_the_culprit_stands_alone(script, operations, big):
     script.always(too_large_over(50))
