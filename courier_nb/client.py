@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -98,11 +99,11 @@ class AsyncClient(ReplayingVerbs):
         """
         client_secret, password, bearer = secret(client_secret), secret(password), secret(bearer)  # unseen in a traceback too
         guards = {
-            "read_only": as_given(read_only),
-            "production": as_given(production),
-            "journal": None if journal is None else str(journal),
+            "read_only": as_given("read_only", read_only),
+            "production": as_given("production", production),
+            "journal": _folder(journal),
         }
-        if profile == "local":
+        if (profile or os.environ.get("ANYPOINT_PROFILE")) == "local":
             return cls._connect_embedded(lock_ttl_unit, guards)
         keywords = {
             "client_id": client_id,
@@ -301,3 +302,11 @@ def broker_settings(announced: dict[str, str]) -> Settings:
         client_secret=announced["client_secret"],
         sources={"mq_url": "local broker"},
     )
+
+
+def _folder(journal: object) -> str | None:
+    if journal is not None and not isinstance(journal, str | Path):
+        raise ConfigError(
+            f"journal is {journal!r}, expected a folder, or 'off' to keep none.", setting="journal", places=places("journal")
+        )
+    return None if journal is None else str(journal)

@@ -21,7 +21,7 @@ from courier_nb.flows.moving.put_back import put_back_held
 from courier_nb.flows.moving.transfer import Transfer
 from courier_nb.flows.plans import Plan, calls_for, headroom_of
 from courier_nb.flows.replaying.provenance import Ids
-from courier_nb.flows.replaying.targets import open_ledger_in, settle_wish
+from courier_nb.flows.replaying.targets import check_exists, open_ledger_in, settle_wish
 from courier_nb.flows.replaying.wish import Unknown, Wish
 from courier_nb.flows.reports import Received, Report
 from courier_nb.flows.sources import Rows, default_capture_folder, held_rows
@@ -96,6 +96,8 @@ class MovingVerbs(ReceivingVerbs):
         ------
         InvalidArgument
             When the target is this destination itself: `put_back` does that.
+        DestinationNotFound
+            When the Admin API knows no such target; nothing was received.
         CaptureError, CaptureDamaged
             When the folder or its ledger cannot be used; nothing was received.
         Refused, Unreachable, BadAnswer
@@ -114,6 +116,7 @@ class MovingVerbs(ReceivingVerbs):
         stop = stop_after(limit, empties=empties, timeout=timeout)
         counter = Counter(f"move {self.id} to {to}", total=limit)
         session = self._connection.session
+        await check_exists(session, to)
         wish = await settle_wish(session, to, wish)
         ledger = await open_ledger_in(root, session, operations, to)
         run_id = new_run_id()

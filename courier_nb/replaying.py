@@ -170,6 +170,10 @@ class ReplayingVerbs:
     async def _queue_of_dead_letters(self, source: Source, strict: bool) -> str:
         origins = (await to_thread.run_sync(partial(open_source, source, strict=strict))).origins
         session = self._connection.session
+        if (await session.tokens.current()).kind == "client_app":
+            raise ConfigError(
+                "An MQ client app cannot read whose dead letters these are: name the target with to= (--to).", setting="to"
+            )
         infos = await (await session.admin()).destinations(await session.region())
         wired = {info.id for info in infos if info.dead_letter_queue in origins}
         wired.update(name for info in infos if info.id in origins for name in info.dead_letter_sources)

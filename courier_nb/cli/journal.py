@@ -44,6 +44,10 @@ def journal(
     if setting == OFF:
         raise ConfigError("The journal is switched off: there is nothing to show.", setting="journal")
     book = Journal(setting)
+    if folder is not None and not book.folder.is_dir():
+        raise ConfigError(f"There is no journal in {folder!r}: name the folder that holds it.", setting="journal")
+    if wants_proof and any(value is not None for value in (run, destination, verb, since)):
+        raise ConfigError("--verify checks every line: leave out --run, --destination, --verb and --since.", setting="verify")
     if wants_proof:
         return _emit_proof(book)
     if run is not None:

@@ -16,7 +16,7 @@ from courier_nb.cli.doctor import doctor
 from courier_nb.cli.export import export
 from courier_nb.cli.journal import journal
 from courier_nb.cli.looking import destinations, peek
-from courier_nb.cli.output import emit_error
+from courier_nb.cli.output import emit_error, emit_usage_error, want_json
 from courier_nb.cli.replaying import move, replay, replays, undo
 from courier_nb.core.errors import (
     BadAnswer,
@@ -63,7 +63,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     try:
         code = cli.main(args=arguments, prog_name="courier-nb", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        if "--json" in (sys.argv[1:] if arguments is None else arguments):
+            want_json(True)  # the option itself may not have been reached
+        emit_usage_error(error, USAGE)
         code = USAGE
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted. What was acknowledged is on disk; run the same command again to go on.", err=True)

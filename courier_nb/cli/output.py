@@ -44,6 +44,14 @@ def emit_error(error: CourierError, code: int) -> None:
     click.echo(f"courier-nb: {plain(' '.join([str(error), *notes]))}", err=True)
 
 
+def emit_usage_error(error: click.ClickException, code: int) -> None:
+    """Print what is wrong with the command line: for people on stderr, and the JSON document where that was asked for."""
+    if _json_wanted:
+        document = {"error": "UsageError", "message": error.format_message(), "notes": [], "exit_code": code}
+        click.echo(plain_json(exactjson.dumps(document).decode("utf-8")))
+    error.show()
+
+
 def show_bars() -> bool:
     """Whether progress bars make sense: somebody is watching."""
     return sys.stderr.isatty()

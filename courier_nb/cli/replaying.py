@@ -128,7 +128,15 @@ def replays(capture: Path | None, ledger: Path | None) -> None:
     """List what the replay ledgers record: one line for each attempt at a run. Needs no connection."""
     frame = replays_frame(capture, ledger)
     rows = json.loads(frame.to_json(orient="records", date_format="iso"))
-    emit({"runs": rows}, table(frame.drop(columns="ledger")))
+    where = (
+        "Nothing is recorded there."
+        if capture or ledger
+        else (
+            "Nothing was replayed from elsewhere than a capture; a capture has a ledger of its own: --capture DIR. "
+            "All runs: courier-nb journal."
+        )
+    )
+    emit({"runs": rows}, table(frame.drop(columns="ledger")) if len(frame) else where)
 
 
 def _emit(result: Replayed | Plan) -> int:

@@ -17,7 +17,7 @@ BURST_SECONDS = 0.1
 """How much time may be made up for: sleeps end late, and without this the pace would always be a little short."""
 
 _RAMP_START = 0.1  # the share of the rate that a ramp begins with
-_PART = re.compile(r"(\d+(?:[._]?\d+)*)\s*([A-Za-z]+)\s*(?:/|per)\s*([A-Za-z]+)")
+_PART = re.compile(r"(\d+(?:[._]\d+)*)\s*([A-Za-z]+)\s*(?:/|per)\s*([A-Za-z]+)")
 _RAMP = re.compile(r"ramp[- _]?up\s*(?:of|=|:)?\s*(\S.*)", re.IGNORECASE)
 _WHAT = {
     **dict.fromkeys(("msg", "msgs", "message", "messages"), ("messages", 1)),

@@ -179,8 +179,9 @@ def resolve(
 def journal_setting(profile: str | None, keyword: str | None, *, environ: Mapping[str, str], home: Path) -> str | None:
     """Return where the journal is kept, for what needs no connection: a folder, ``off``, or None for the user's own."""
     levels = _given({"journal": keyword}, environ)
-    if profile != "local":
-        levels += read_profile(profile or environ.get("ANYPOINT_PROFILE"), environ=environ, home=home)
+    name = profile or environ.get("ANYPOINT_PROFILE")
+    if name != "local":
+        levels += read_profile(name, environ=environ, home=home)
     found = _find(levels, "journal")
     return None if found is None else journal_folder(found[1])
 
@@ -198,8 +199,10 @@ def guarded(settings: Settings, *, keywords: Mapping[str, str | None], environ: 
     return replace(settings, **_guards(values), sources={**settings.sources, **found})
 
 
-def as_given(value: bool | str | None) -> str | None:
+def as_given(setting: str, value: bool | str | None) -> str | None:
     """Return a switch given in code as the text that the other places hold."""
+    if value is not None and not isinstance(value, bool | str):
+        raise ConfigError(f"{setting} is {value!r}, expected True or False.", setting=setting, places=places(setting))
     return str(value).lower() if isinstance(value, bool) else value
 
 

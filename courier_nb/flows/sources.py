@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import platformdirs
 
-from courier_nb.core.errors import FrameError
+from courier_nb.core.errors import CaptureError, FrameError
 from courier_nb.core.messages import Message
 from courier_nb.flows.reports import Received
 from courier_nb.flows.settle import Held, deadline_of, held
@@ -77,6 +77,8 @@ def open_source(source: Source, *, strict: bool) -> OpenSource:
     """
     if isinstance(source, str | Path):
         path = Path(source)
+        if not path.exists() and (is_jsonl(path) or path.suffix == ".parquet"):
+            raise CaptureError(f"{path} does not exist.", path=path)
         source = Capture(path) if path.is_dir() or not path.exists() else path
     if isinstance(source, Capture):
         origins = frozenset(_names(source.frame(["destination"])["destination"]))

@@ -172,11 +172,12 @@ def _escaped(
 ) -> tuple[list[str], list[str], list[str], list[str]]:
     types = dict(zip(typed, kinds, strict=True))
     out_names, out_texts, out_types = [], [], {}
+    taken = {json.dumps(name) for name in names if not values.is_text(name)}
     for name, text in zip(names, texts, strict=True):
         kind = types.get(name, "")
         if not values.is_text(text):
             text, kind = json.dumps(text), "json"
-        if not values.is_text(name):
+        if not values.is_text(name) or name in taken:  # what looks like the escape of another is escaped too
             name, kind = json.dumps(name), values.ESCAPED_NAME + kind
         out_names.append(name)
         out_texts.append(text)

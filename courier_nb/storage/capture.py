@@ -82,7 +82,7 @@ class Capture:
     @property
     def duplicates(self) -> int:
         """Copies of messages that are not shown."""
-        return sum(len(rows) for rows in self._find_hidden().values())
+        return sum(len(rows) for rows in self._find_hidden(self._parts()).values())
 
     @property
     def settlements(self) -> dict[str, int]:
@@ -190,8 +190,9 @@ class Capture:
         wanted = None if columns is None else selecting.stored_columns(columns)
         only = {name: values for name, values in (("run", run and [run]), ("settlement", settlement)) if values is not None}
         read = None if wanted is None else [*wanted, *(name for name in only if name not in wanted)]
-        hidden = {} if all_copies else self._find_hidden()
-        for part in self._parts():
+        parts = self._parts()
+        hidden = {} if all_copies else self._find_hidden(parts)
+        for part in parts:
             if run is not None and run not in part.runs:
                 continue
             skip = hidden.get(part.stem, set())
@@ -297,8 +298,7 @@ class Capture:
     def _parts(self) -> list[Part]:
         return list(self._manifest.state().parts.values())
 
-    def _find_hidden(self) -> dict[str, set[int]]:
-        parts = self._parts()
+    def _find_hidden(self, parts: Sequence[Part]) -> dict[str, set[int]]:
         stems = [part.stem for part in parts]
         if self._hidden is None or stems != self._hidden_for:
             self._hidden = find_duplicates(parts, self._reader.read)

@@ -2,13 +2,14 @@
 
 A row whose acknowledgement was confirmed is a message of its own: the broker deleted it, so a later one with the same id is
 another message. A row that was returned, refused or is unknown may have come again: it is a copy if another row has the same
-destination, id, creation time and content.
+environment, destination, id, creation time and content. Rows of one answer are no copies of each other: each has a lock of its
+own.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -20,7 +21,7 @@ from courier_nb.storage.manifest import Part
 
 _MAPS = ["properties", "property_types", "headers", "header_types"]
 _CONTENT = ["body", "body_bytes", "message_group_id", "ttl", "delivery_delay", *_MAPS]
-_COLUMNS = ["destination", "message_id", "created", "settlement", *_CONTENT]
+_COLUMNS = ["environment", "destination", "message_id", "created", "run", "received_at", "settlement", *_CONTENT]
 
 Read = Callable[[Part, list[str]], Iterable[pa.RecordBatch]]
 """Yields the rows of a part, of these columns."""
@@ -41,8 +42,12 @@ def find_duplicates(parts: Iterable[Part], read: Read) -> dict[str, set[int]]:
     if not unsure:
         return {}
     rows: dict[bytes, list[tuple[bool, str, int]]] = defaultdict(list)
+    alike: Counter[tuple[bytes, str]] = Counter()
     for part, place, row in _with_ids(parts, read, unsure):
-        rows[_key(row)].append((row["settlement"] == "acked", part.stem, place))
+        key, answer = _key(row), f"{row['run']} {row['received_at']}"
+        nth = alike[key, answer]
+        alike[key, answer] += 1
+        rows[key + nth.to_bytes(4)].append((row["settlement"] == "acked", part.stem, place))
     hidden: dict[str, set[int]] = defaultdict(set)
     for copies in rows.values():
         is_acked = any(acked for acked, _, _ in copies)
@@ -86,7 +91,10 @@ def _places(part: Part, read: Read, ids: set[str | None]) -> Iterator[int]:
 
 
 def _key(row: dict[str, Any]) -> bytes:
-    content = [str(row[name]) for name in ("destination", "message_id", "created", "message_group_id", "ttl", "delivery_delay")]
+    content = [
+        str(row[name])
+        for name in ("environment", "destination", "message_id", "created", "message_group_id", "ttl", "delivery_delay")
+    ]
     content += [values.encode(sorted(row[name] or [])) for name in _MAPS]
     digest = hashlib.blake2b(digest_size=16)
     for part in (*content, row["body"] or ""):

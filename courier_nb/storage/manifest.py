@@ -107,6 +107,7 @@ class Manifest:
 
     def __init__(self, layout: Layout) -> None:
         self.path = layout.manifest
+        self._layout = layout
         self._log = ChainLog(layout.manifest)
         self._state = State()
         self._seen: tuple[int, int] | None = None
@@ -121,6 +122,10 @@ class Manifest:
         try:
             found = self.path.stat()
         except FileNotFoundError:
+            if self.is_missing:
+                raise CaptureDamaged(
+                    f"{self.path} is missing, and there are parts that it should name.", path=self.path
+                ) from None
             return self._state
         seen = (found.st_size, found.st_mtime_ns)
         if seen != self._seen:
@@ -134,6 +139,12 @@ class Manifest:
                     ) from None
             self._state, self._seen = state.in_order(), seen
         return self._state
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether there are parts and it is not there."""
+        # A part gets its name when its line is on the disk, so no crash leaves one without the other.
+        return any(self._layout.root.glob("*.parquet")) and not self.path.exists()
 
     def add(self, part: Part) -> None:
         """Make a part belong to the capture, in place of those that it replaces; returns when that is on the disk.

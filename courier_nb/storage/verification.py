@@ -96,6 +96,9 @@ def verify_layout(layout: Layout) -> Verification:
 def _findings(layout: Layout, state: State) -> Iterator[Finding]:
     yield _check_identity(layout)
     manifest = _check_chain(layout, layout.manifest) if layout.manifest.exists() else None
+    missing = _missing_manifest(layout)
+    if missing is not None:
+        yield missing
     # With a damaged manifest nobody can say which parts should be there: then only what is wrong with the others is named.
     is_whole = manifest is None or manifest.ok
     for part in state.parts.values():
@@ -113,6 +116,12 @@ def _findings(layout: Layout, state: State) -> Iterator[Finding]:
         found = _check_inner(layout, state, path)
         if found is not None:
             yield found
+
+
+def _missing_manifest(layout: Layout) -> Finding | None:
+    if Manifest(layout).is_missing:
+        return Finding(_name(layout, layout.manifest), False, what="missing: it should name the parts that are there")
+    return None
 
 
 def _check_identity(layout: Layout) -> Finding:
@@ -191,10 +200,17 @@ def _check_inner(layout: Layout, state: State, path: Path) -> Finding | None:
             None if path.stem in state.parts else Finding(name, True, what="was being written when it was cut off: worth nothing")
         )
     if path.parent in (layout.inner, layout.spools) and path.suffix == ".lock":
-        return Finding(name, False, what="a lock has no content") if path.stat().st_size else None
+        return Finding(name, False, what="a lock has no content") if _size(path) else None
     if path.parent == layout.inner and path.suffix == ".jsonl":
         return _check_chain(layout, path)
     return Finding(name, False, what="not written by courier_nb")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # whoever held the lock has let go of it
+        return 0
 
 
 def _check_chain(layout: Layout, path: Path) -> Finding:

@@ -195,6 +195,9 @@ class CaptureWriter:
                 await to_thread.run_sync(segment.spool.write, batch)
         except OSError as error:
             self._broken = error
+        except BaseException as error:
+            self._broken = OSError(f"writing ended with {type(error).__name__}")  # it may have been any part of the batch
+            raise
         else:
             self._durable = upto
 

@@ -12,7 +12,17 @@ import anyio
 import httpx
 import pytest
 
-from courier_nb import AsyncClient, Capture, CourierError, Forbidden, FrameError, InvalidArgument, Message, Unreachable
+from courier_nb import (
+    AsyncClient,
+    Capture,
+    CourierError,
+    DestinationNotFound,
+    Forbidden,
+    FrameError,
+    InvalidArgument,
+    Message,
+    Unreachable,
+)
 from courier_nb.broker import Fault, LocalBroker, QueueConfig
 from courier_nb.client import broker_settings
 from courier_nb.storage.chain import read_chain
@@ -272,3 +282,37 @@ async def test_wherever_the_network_goes_away_nothing_is_lost_and_nothing_is_twi
             found = Counter(numbers(broker, "queue"))
             assert (set(found), numbers(broker, "dlq")) == (set(range(25)), [])
             assert {f"m{n}" for n, copies in found.items() if copies > 1} <= unknown
+
+
+async def test_a_missing_target_costs_no_delivery(client: AsyncClient, broker: LocalBroker, tmp_path: Path) -> None:
+    await client.destination("queue").publish([Message("a"), Message("b")], progress=False)
+    with pytest.raises(DestinationNotFound, match=r"'nosuch'.*nothing was received"):
+        await client.destination("queue").move("nosuch", tmp_path / "via", progress=False)
+    assert {message.delivery_count for message in broker.messages("queue")} == {0}
+
+
+async def test_one_of_two_equal_messages_is_not_taken_for_the_other_come_again(
+    client: AsyncClient, broker: LocalBroker, tmp_path: Path
+) -> None:
+    """Both were looked at once; the acknowledgement of the first is done, and its answer is lost."""
+    queue = client.destination("queue")
+    await queue.publish([Message("pay 10", {}, {"messageId": "x"}) for _ in range(2)], progress=False)
+    assert (await queue.nack(await queue.receive(2, polling_time="20ms", progress=False), progress=False)).ok
+    broker.faults.add(Fault("cut_after", operations=("ack_batch",)))
+    await queue.move("dlq", tmp_path / "via", limit=1, polling_time="20ms", progress=False)
+    broker.faults.clear()
+    await queue.move("dlq", tmp_path / "via", polling_time="20ms", progress=False)
+    assert (len(broker.messages("queue")), len(broker.messages("dlq"))) == (0, 2)
+
+
+async def test_a_move_that_is_interrupted_gives_back_what_it_holds(
+    client: AsyncClient, broker: LocalBroker, tmp_path: Path
+) -> None:
+    await client.destination("queue").publish([Message(str(i)) for i in range(40)], progress=False)
+    broker.faults.add(Fault("delay", operations=("publish_batch",), seconds=5, after=1))
+    with anyio.move_on_after(1.0) as scope:
+        await client.destination("queue").move("dlq", tmp_path / "via", polling_time="20ms", concurrency=2, progress=False)
+    assert scope.cancelled_caught
+    assert broker.depth("queue")["inflight"] == 0
+    there = [m.body for m in (*broker.messages("queue"), *broker.messages("dlq"))]
+    assert set(there) == {str(i) for i in range(40)}

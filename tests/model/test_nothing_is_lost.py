@@ -33,6 +33,7 @@ GROUPS = ["a", "b", "c"]
 SOURCE = st.sampled_from(sorted(TARGET))
 MOVE_FROM = st.sampled_from(sorted(MOVED))
 MOMENT = st.integers(0, 11)
+EARLY = st.integers(0, 3)  # a replay of little makes few calls
 
 
 class NothingIsLost(RuleBasedStateMachine):
@@ -48,6 +49,8 @@ class NothingIsLost(RuleBasedStateMachine):
         self.unknown: set[str] = set()
         self.held: list[tuple[str, Received]] = []
         self.count = 0
+        for queue in self.published:  # so that there is something to do from the first step on
+            self.publish(queue, [*GROUPS, *GROUPS])
 
     def teardown(self) -> None:
         if not hasattr(self, "world"):
@@ -113,7 +116,7 @@ class NothingIsLost(RuleBasedStateMachine):
         if self.folder(queue).exists():
             self.note(queue, self.replay_once(queue))
 
-    @rule(queue=SOURCE, call=MOMENT, after=st.booleans())
+    @rule(queue=SOURCE, call=EARLY, after=st.booleans())
     def replay_and_die(self, queue: str, call: int, after: bool) -> None:
         if self.folder(queue).exists():
             with self.world.killed_at(call, after=after):
@@ -129,7 +132,7 @@ class NothingIsLost(RuleBasedStateMachine):
     def move(self, queue: str, limit: int | None) -> None:
         self.move_once(queue, limit=limit)
 
-    @rule(queue=MOVE_FROM, call=MOMENT, after=st.booleans())
+    @rule(queue=MOVE_FROM, call=st.one_of(EARLY, MOMENT), after=st.booleans())
     def move_and_die(self, queue: str, call: int, after: bool) -> None:
         with self.world.killed_at(call, after=after):
             self.move_once(queue)

@@ -64,7 +64,7 @@ def test_every_setting_can_be_given_in_each_place(tmp_path, name):
         resolved(tmp_path, {ENVIRONMENT[key]: value for key, value in given.items()}),
     ]
     assert [settings.sources[name].split()[0] for settings in found] == ["profile", "keyword", "environment"]
-    assert {as_given(getattr(settings, name)) for settings in found if name != "host"} <= {given[name]}
+    assert {as_given(name, getattr(settings, name)) for settings in found if name != "host"} <= {given[name]}
     assert len({settings.platform_url for settings in found}) == 1
 
 

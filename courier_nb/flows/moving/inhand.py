@@ -16,8 +16,8 @@ class InHand:
     """Tells messages of equal content apart: those in hand at the same time, and those that were moved before.
 
     A standard queue may hold a message twice, to the last byte. A message that comes again must be known again, so it takes the
-    first row of its content that it can be: not one whose original was acknowledged, not one in hand just now, and, just received
-    for the first time, none that was received before.
+    first row of its content that it can be: not one whose original was acknowledged, not one in hand just now, and none that had
+    been delivered as often already.
 
     Parameters
     ----------
@@ -59,4 +59,9 @@ class InHand:
             return other is not None and other.is_over  # it may have come again meanwhile
         if known is None or known.state == "refused":
             return True
-        return known.state != "done" and not (self._are_just_received and message.delivery_count == 1)
+        if known.state == "done":
+            return False
+        before, now = known.deliveries, message.delivery_count
+        if before is None or now is None:
+            return not (self._are_just_received and now == 1)
+        return now > before if self._are_just_received else now >= before  # what comes again has been delivered once more

@@ -54,7 +54,7 @@ async def move(
             work = _Move(operations, ask.destination, transfer, writer, report, counter)
             try:
                 await receiver.run(work.handle)
-            except CourierError:
+            except BaseException:
                 await work.give_back_held()
                 raise
             await work.give_back_held()
@@ -87,32 +87,31 @@ class _Move:
         self._writer = writer
         self._report = report
         self._counter = counter
-        self._held: list[tuple[Stored, list[Passage]]] = []
+        self._held: list[tuple[Stored | None, list[Passage]]] = []
 
     async def handle(self, delivery: Delivery) -> None:
         try:
             with anyio.CancelScope(shield=True):  # it takes a moment only, and half-stored messages could not be accounted for
                 stored = await self._writer.store(delivery)
+                locks = [held(message) for message in delivery.messages]
+                passages = await self._transfer.take(delivery.messages, locks)
         except BaseException:
-            await self._release(delivery.messages)
+            # Returned only when the other calls have stopped, like all that is not moved: they would receive it again, and each
+            # time spends a delivery.
+            self._held.append((None, [Passage(message, None, b"", None) for message in delivery.messages]))
             raise
         self._report.received += len(delivery.messages)
-        passages = await self._transfer.take(delivery.messages, [held(message) for message in delivery.messages])
         try:
             await anyio.lowlevel.checkpoint()  # an interrupt is felt here; past it messages are on their way
             await finish_if_soon(self._transfer.move(passages), _ANSWER_SECONDS)
-        except CourierError:
-            self._held.append((stored, passages))
-            raise
         except BaseException:
-            await self._note(stored, passages, await self._release([p.message for p in passages if not _is_gone(p)]))
+            self._held.append((stored, passages))
             raise
         finally:
             self._transfer.let_go(passages)
         if all(_is_gone(passage) for passage in passages):
             await self._note(stored, passages, {})
         else:
-            # Returned only when the other calls have stopped: they would receive it again, and each time spends a delivery.
             self._held.append((stored, passages))
         if self._transfer.fatal is not None:
             raise self._transfer.fatal
@@ -122,7 +121,8 @@ class _Move:
         left = [passage.message for _, passages in self._held for passage in passages if not _is_gone(passage)]
         returned = await self._release(left)
         for stored, passages in self._held:
-            await self._note(stored, passages, returned)
+            if stored is not None:
+                await self._note(stored, passages, returned)
         self._held.clear()
 
     async def _release(self, messages: Sequence[Message]) -> dict[int, Outcome]:

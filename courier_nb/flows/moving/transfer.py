@@ -193,7 +193,8 @@ class Transfer:
     async def _before(self, rows: Sequence[Row]) -> float | None:
         again = [isinstance(row, _TransferRow) and row.is_again for row in rows]
         groups = [group_key(row.message) for row in rows]
-        now = await self._ledger.record_sent(self._run, [row.key for row in rows], groups, again=again)
+        deliveries = [_of(row).message.delivery_count for row in rows]
+        now = await self._ledger.record_sent(self._run, [row.key for row in rows], groups, again=again, deliveries=deliveries)
         if not self._wish.fifo:
             return None
         known = [_of(row).known for row in rows]

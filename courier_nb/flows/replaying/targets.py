@@ -8,6 +8,7 @@ from pathlib import Path
 
 from anyio import to_thread
 
+from courier_nb.core.errors import CourierError, DestinationNotFound
 from courier_nb.flows.replaying.fifo import is_fifo
 from courier_nb.flows.replaying.wish import Wish
 from courier_nb.storage.layout import Layout, create_layout
@@ -25,6 +26,29 @@ async def settle_wish(session: Session, destination: str, wish: Wish) -> Wish:
     """Return the wish with what can be found out about its target."""
     fifo = wish.fifo if wish.fifo is not None else await is_fifo(session, destination)
     return replace(wish, fifo=fifo, clock_ahead=session.sender.clock_ahead)
+
+
+async def check_exists(session: Session, destination: str) -> None:
+    """Refuse a target that the Admin API does not know, before a message is received for it; where it cannot be read, go on.
+
+    Raises
+    ------
+    DestinationNotFound
+    """
+    try:
+        if (await session.tokens.current()).kind == "client_app":
+            return  # its token is not valid on the Admin API
+        infos = await (await session.admin()).destinations(await session.region())
+    except CourierError as error:
+        if error.before_sending:
+            raise
+        return
+    if all(info.id != destination for info in infos):
+        raise DestinationNotFound(
+            f"There is no queue or exchange {destination!r} in this environment and region; nothing was received.",
+            status=404,
+            operation="look_up",
+        )
 
 
 async def open_ledger_in(root: Path, session: Session, operations: Operations, destination: str) -> Ledger:

@@ -30,15 +30,17 @@ pragma cache_size = -16000;
 create table word (id integer primary key, text text unique not null);
 create table entry (
     key blob primary key, state text not null, run integer not null, grp blob, sends integer not null,
-    wall real not null, boot integer not null, since_boot real not null, reason integer not null
+    wall real not null, boot integer not null, since_boot real not null, reason integer not null,
+    deliveries integer
 ) without rowid;
 create index uncertain on entry (grp) where grp is not null and state in ('sent', 'unknown');
 create table occurrence (content blob primary key, n integer not null) without rowid;
 create table present (key blob primary key) without rowid;
 """
 _SENT = """
-insert into entry values (?, 'sent', ?, ?, 1, ?, ?, ?, ?)
+insert into entry values (?, 'sent', ?, ?, 1, ?, ?, ?, ?, ?)
 on conflict (key) do update set state = 'sent', sends = sends + 1, reason = excluded.reason,
+deliveries = excluded.deliveries,
 run = case state when 'refused' then excluded.run else run end
 """
 _SENT_ANEW = _SENT + ", wall = excluded.wall, boot = excluded.boot, since_boot = excluded.since_boot"
@@ -59,6 +61,8 @@ class Known:
         When it was sent first since the last time that anybody decided to send it again: until five minutes later a FIFO queue
         drops a repetition.
     reason : str
+    deliveries : int or None
+        How often the original had been delivered when it was sent last; None where that is not known.
     """
 
     state: State
@@ -66,6 +70,7 @@ class Known:
     sends: int
     window: Moment
     reason: str
+    deliveries: int | None
 
 
 class LedgerIndex:
@@ -98,12 +103,12 @@ class LedgerIndex:
     def look(self, keys: Sequence[bytes]) -> list[Known | None]:
         """Return what is known of each row, None where it was never sent."""
         query = (
-            "select state, r.text, sends, wall, b.text, since_boot, w.text from entry "
+            "select state, r.text, sends, wall, b.text, since_boot, w.text, deliveries from entry "
             "join word r on r.id = run join word b on b.id = boot join word w on w.id = reason where key = ?"
         )
         with self._using, closing(self._db.cursor()) as cursor:
             rows = [cursor.execute(query, (key,)).fetchone() for key in keys]
-        return [None if r is None else Known(r[0], r[1], r[2], Moment(r[3], r[4], r[5]), r[6]) for r in rows]
+        return [None if r is None else Known(r[0], r[1], r[2], Moment(r[3], r[4], r[5]), r[6], r[7]) for r in rows]
 
     def numbered(self, contents: Sequence[bytes]) -> list[bytes]:
         """Return the key of each row of a source, in order: rows of equal content get different keys."""
@@ -138,11 +143,12 @@ class LedgerIndex:
     def _sent(self, cursor: sqlite3.Cursor, entry: Mapping[str, Any], keys: Sequence[bytes]) -> None:
         run, boot, none = (self._word(cursor, text) for text in (entry["run"], entry["boot"], ""))
         groups = entry.get("groups") or [None] * len(keys)
+        deliveries = entry.get("deliveries") or [None] * len(keys)
         cursor.executemany(
             _SENT if entry.get("again") else _SENT_ANEW,
             [
-                (key, run, None if group is None else bytes.fromhex(group), entry["wall"], boot, entry["since_boot"], none)
-                for key, group in zip(keys, groups, strict=True)
+                (key, run, None if group is None else bytes.fromhex(group), entry["wall"], boot, entry["since_boot"], none, count)
+                for key, group, count in zip(keys, groups, deliveries, strict=True)
             ],
         )
 

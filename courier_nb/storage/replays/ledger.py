@@ -6,7 +6,8 @@ between the two leaves ``sent``, which means that nobody knows. The kinds of lin
 ========= ==============================================================================================================
 hold      this process uses the ledger: ``pid``, ``host``, ``at``
 plan      a run begins: ``run``, ``attempt``, ``verb``, ``target``, ``rows``, ``digest`` of all keys, ``options``, ``at``
-sent      ``run``, ``keys``, ``groups``, and when: ``wall``, ``boot``, ``since_boot``; ``again`` repeats inside FIFO's window
+sent      ``run``, ``keys``, ``groups``, and when: ``wall``, ``boot``, ``since_boot``; ``again`` repeats inside FIFO's window;
+          ``deliveries`` of the originals (moves)
 confirmed ``run``, ``keys``; the service said that it has them
 unknown   ``run``, ``keys``, ``reason``; no certain answer
 refused   ``run``, ``keys``, ``reason``; certainly not taken
@@ -63,6 +64,8 @@ class Ledger:
     """
 
     def __init__(self, path: Path, target: str, *, is_read_only: bool = False, clock: Callable[[], Moment] | None = None) -> None:
+        if path.is_dir():
+            raise CaptureError(f"{path} is a folder: a ledger is a file, such as {path / 'ledger.jsonl'}.", path=path)
         self.path = path
         self.target = target
         self.index = LedgerIndex()
@@ -124,7 +127,13 @@ class Ledger:
         )
 
     async def record_sent(
-        self, run: str, keys: Sequence[bytes], groups: Sequence[bytes | None], *, again: Sequence[bool] = ()
+        self,
+        run: str,
+        keys: Sequence[bytes],
+        groups: Sequence[bytes | None],
+        *,
+        again: Sequence[bool] = (),
+        deliveries: Sequence[int | None] = (),
     ) -> Moment:
         """Record rows that are about to be sent; return when that is.
 
@@ -132,6 +141,8 @@ class Ledger:
         ----------
         again : sequence of bool, optional
             Which rows repeat an earlier sending inside FIFO's window of deduplication; their window goes on.
+        deliveries : sequence of int or None, optional
+            How often the original of each had been delivered.
         """
         moment = self.now()
         common: dict[str, Any] = {"kind": "sent", "run": run}
@@ -143,6 +154,8 @@ class Ledger:
                 entry = {**common, "keys": [keys[i].hex() for i in places], **when}
                 if any(groups[i] is not None for i in places):
                     entry["groups"] = [None if (group := groups[i]) is None else group.hex() for i in places]
+                if any(deliveries):
+                    entry["deliveries"] = [deliveries[i] for i in places]
                 entries.append({**entry, "again": True} if wanted else entry)
         await self._commits.commit(entries)
         return moment
