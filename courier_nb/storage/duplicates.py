@@ -44,7 +44,8 @@ def find_duplicates(parts: Iterable[Part], read: Read) -> dict[str, set[int]]:
     rows: dict[bytes, list[tuple[bool, str, int]]] = defaultdict(list)
     alike: Counter[tuple[bytes, str]] = Counter()
     for part, place, row in _with_ids(parts, read, unsure):
-        key, answer = _key(row), f"{row['run']} {row['received_at']}"
+        # Of the same settlement: an answer may also hold one delivery twice, of which only one can be acknowledged.
+        key, answer = _key(row), f"{row['run']} {row['received_at']} {row['settlement']}"
         nth = alike[key, answer]
         alike[key, answer] += 1
         rows[key + nth.to_bytes(4)].append((row["settlement"] == "acked", part.stem, place))

@@ -51,6 +51,20 @@ def test_a_second_copy_is_shown_once_and_counted(
     assert len(list(capture.messages())) == shown + 1
 
 
+@pytest.mark.parametrize(
+    ("settlements", "shown"),
+    [
+        (["unknown", "unknown"], 2),  # two messages that are alike, and perhaps both deleted
+        (["acked", "lost_lock"], 1),  # one delivery, given twice in an answer
+    ],
+)
+def test_rows_of_one_answer_are_copies_only_where_one_of_them_was_acknowledged(
+    layout: Layout, write_spool: Callable[..., str], settlements: list[str], shown: int
+) -> None:
+    write_spool((delivery("same", "same"), settlements))
+    assert len(Capture(layout.root)) == shown
+
+
 @pytest.mark.parametrize("change", [{"body": "another body"}, {"created": "Sun, 01 Mar 2026 11:00:09 GMT"}])
 def test_an_equal_id_alone_does_not_make_a_copy(layout: Layout, write_spool: Callable[..., str], change: dict[str, str]) -> None:
     write_spool((delivery("same"), ["unknown"]))
