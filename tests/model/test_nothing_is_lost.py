@@ -1,9 +1,9 @@
 """Random steps over receive, ack, nack, extend, expire, drain, replay, move and crash: what was published is somewhere, always.
 
 After each step: what was published is in the queue, in the capture, or was acknowledged by the user; nothing is altered. What a
-replay confirmed is in its target; a FIFO target holds it once and in order; a standard one holds it twice only if the ledger had
-called it unknown. What a move takes away is in the target. ``COURIER_NB_EXAMPLES=1000`` takes so many walks, and not the same at
-every run.
+replay confirmed is in its target, in a FIFO target in order; it is there twice only if the ledger had called it unknown and it
+was sent again on purpose. What a move takes away is in the target. ``COURIER_NB_EXAMPLES=1000`` takes so many walks, and not the
+same at every run.
 """
 
 from __future__ import annotations
@@ -214,12 +214,10 @@ class NothingIsLost(RuleBasedStateMachine):
         arrived = self.world.bodies(MOVED[queue])
         assert set(arrived) == set(self.published[queue])
         twice = {body for body, count in Counter(arrived).items() if count > 1}
-        if not QUEUES[queue]:
-            assert twice <= self.unknown
-            return
-        assert not twice
-        for group in GROUPS:
-            assert [b for b in arrived if b.startswith(group)] == [b for b in self.published[queue] if b.startswith(group)]
+        assert twice <= self.unknown
+        for group in GROUPS if QUEUES[queue] else ():
+            in_order = [body for body in dict.fromkeys(arrived) if body.startswith(group)]
+            assert in_order == [body for body in self.published[queue] if body.startswith(group)]
 
     def drain_to_the_end(self, queue: str) -> None:
         self.held.clear()
@@ -228,7 +226,9 @@ class NothingIsLost(RuleBasedStateMachine):
             self.drain(queue, None)
             if not self.world.bodies(queue):
                 break
-        assert sorted(self.on_disk(queue)) == sorted(set(self.published[queue]) - self.acked[queue])
+        on_disk, published = set(self.on_disk(queue)), set(self.published[queue])
+        # What a killed drain had on disk may have been received and acknowledged by the user since.
+        assert published - self.acked[queue] <= on_disk <= published
 
     def replay_to_the_end(self, queue: str) -> None:
         self.note(queue, self.replay_once(queue))
@@ -236,12 +236,11 @@ class NothingIsLost(RuleBasedStateMachine):
         copies = self.world.bodies(TARGET[queue])
         assert set(copies) == set(self.on_disk(queue))
         twice = {body for body, count in Counter(copies).items() if count > 1}
+        assert twice <= self.unknown
         if queue == "standard":
-            assert twice <= self.unknown
             return
-        assert not twice
         for group in GROUPS:
-            of_group = [body for body in copies if body.startswith(group)]
+            of_group = [body for body in dict.fromkeys(copies) if body.startswith(group)]
             in_capture = [body for body in self.on_disk(queue) if body.startswith(group)]
             assert of_group == in_capture, "the order inside the group is another"
 
