@@ -38,7 +38,7 @@ class Scenario:
             messages.append(Message(f"{i}-" + "b" * size, {"n": i}, headers))
         report = direct.destination(self.source).publish(messages, progress=False)
         while not report.ok:  # a busy machine may take longer than the shortened waits allow
-            assert {outcome.kind for outcome in report.failed} == {"unknown"}, report.failed[:3]
+            assert {outcome.kind for outcome in report.failed} <= {"unknown", "skipped"}, report.failed[:3]
             self.broker.delete_queue(self.source)
             self.broker.create_queue(self.source, fifo=bool(groups), max_deliveries=1000)
             report = direct.destination(self.source).publish(messages, progress=False)
