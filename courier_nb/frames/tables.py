@@ -19,7 +19,6 @@ from courier_nb.frames.schema import SCHEMA, TYPED_HEADERS
 _NUMBERS = {"deliveryCount", "ttl", "deliveryDelay"}
 # What Python itself can hold.
 _FIRST, _LAST = (pa.scalar(datetime(year, 1, 1, tzinfo=UTC), pa.timestamp("us", tz="UTC")) for year in (1, 9999))
-_TEXTS = {"messageId", "messageGroupId", "lockId"}
 
 
 def table_of(

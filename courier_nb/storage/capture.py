@@ -28,7 +28,6 @@ from courier_nb.storage.writer import cannot_write, recover
 if TYPE_CHECKING:
     from courier_nb.storage.foreign.export import ExportReport
 
-_ROWS_PER_BATCH = 1_000
 _SETTLEMENTS = ("acked", "returned", "refused", "lost_lock", "unknown")
 
 

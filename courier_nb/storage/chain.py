@@ -80,7 +80,7 @@ class ChainLog:
         Raises
         ------
         OSError
-            When the file cannot be written; it is as it was before.
+            When the file cannot be written; it is as it was before, unless it was the flush that failed.
         CaptureDamaged
             When the file does not end as a chain does.
         """
@@ -123,7 +123,7 @@ class ChainLog:
         return self._read_to
 
     def _drop_torn(self, descriptor: int, line: bytes) -> int:
-        if _SEAL.search(line):
+        if has_seal(line):
             raise CaptureDamaged(
                 f"{self.path} is damaged at line {self._head.n + 1}: it does not end as lines do.", path=self.path
             )
@@ -144,24 +144,10 @@ def read_chain(path: Path, *, after: Head | None = None) -> Iterator[dict[str, A
     head = after or Head()
     with path.open("rb") as file:
         for line in file:
-            if not line.endswith(b"\n") and not _SEAL.search(line):
+            if not line.endswith(b"\n") and not has_seal(line):
                 return
             entry, head = _opened(line, head, path)
             yield entry
-
-
-def chain_end(path: Path, *, after: Head | None = None) -> Head:
-    """Return the end of a chain, all lines checked; the start where there is no file.
-
-    Raises
-    ------
-    CaptureDamaged
-    """
-    head = after or Head()
-    if path.exists():
-        for entry in read_chain(path, after=after):
-            head = Head(entry["n"], entry["hash"])
-    return head
 
 
 def unsealed(line: bytes) -> dict[str, Any] | None:

@@ -35,10 +35,6 @@ class LockTable:
         rows = [self._rows.get(lock.lock_id) for lock in locks]
         return [lock if row is None else row.as_held(now) for lock, row in zip(locks, rows, strict=True)]
 
-    def row_of(self, lock_id: str) -> HeldRow | None:
-        """Return what is known of a lock."""
-        return self._rows.get(lock_id)
-
     @contextmanager
     def settling(self, locks: Sequence[Held]) -> Iterator[None]:
         """Until the block ends, a refused extension of these locks says nothing: they are being settled."""

@@ -5,7 +5,6 @@ So the ledger outlives the file that the rows came from, and a repaired row coun
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from hashlib import blake2b
 
 from courier_nb.core import exactjson
@@ -34,11 +33,3 @@ def group_key(message: Message) -> bytes | None:
     """Return a short key of the message group; None outside a group."""
     group = message.message_group_id
     return None if group is None else blake2b(group.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-
-
-def digest_of(keys: Iterable[bytes]) -> str:
-    """Return a digest of many keys in their order."""
-    digest = blake2b(digest_size=KEY_BYTES)
-    for key in keys:
-        digest.update(key)
-    return digest.hexdigest()
