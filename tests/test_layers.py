@@ -35,13 +35,14 @@ ALLOWED = {
     "embedded": {"broker"},
     "demo": {*DOWNWARDS, "demo", "broker"},
     "cli": {*DOWNWARDS, "cli", "demo", "broker"},
+    "jupyter": {*DOWNWARDS, "accessor", "plots", "sql", "cli", "jupyter", "broker"},
     "testing": {"broker", "core"},
     "__init__": set(DOWNWARDS),
     "__main__": {"cli"},
 }
 # connect("local") makes the embedded broker when it is asked for; its type is named in signatures.
 ALLOWED["client"] |= {"embedded", "broker"}
-ALLOWED["blocking"] |= {"broker"}
+ALLOWED["blocking"] |= {"broker", "jupyter"}  # browse() opens the workbench, when it is asked for
 ALLOWED["doctor"] |= {"broker"}  # its answers are put beside the broker's switches, when it is asked for them
 
 

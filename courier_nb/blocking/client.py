@@ -228,3 +228,8 @@ class Client:
 
 
 connect = Client.connect
+
+
+def inner_of(client: Client) -> AsyncClient:
+    """Return the async client that a blocking one drives, for what runs on the background loop by itself."""
+    return client._inner

@@ -43,10 +43,18 @@ class Counter:
 
 
 class Board:
-    """The counters of one call, drawn with `tqdm.auto` once the call has lasted a second."""
+    """The counters of one call, drawn with `tqdm.auto` once the call has lasted a second.
+
+    Attributes
+    ----------
+    counters : list of Counter
+    stopping : bool
+        Set it to ask the work to end at the next place where it can say what became of everything; see `stop_asked`.
+    """
 
     def __init__(self) -> None:
         self.counters: list[Counter] = []
+        self.stopping = False
         self._bars: dict[int, Any] = {}
 
     def draw(self) -> None:
@@ -74,6 +82,12 @@ class Board:
 
 
 current_board: ContextVar[Board | None] = ContextVar("courier_nb_progress_board", default=None)
+
+
+def stop_asked() -> bool:
+    """Whether the user has asked this call to stop. Unlike an interrupt, it ends with a report."""
+    board = current_board.get()
+    return board is not None and board.stopping
 
 
 @asynccontextmanager

@@ -13,7 +13,9 @@ import anyio
 
 from courier_nb.core.errors import BadAnswer, CourierError, InvalidArgument, Throttled, TooLarge, Unavailable, Unreachable
 from courier_nb.core.messages import ItemResult, Message, Outcome, OutcomeKind
+from courier_nb.core.progress import stop_asked
 from courier_nb.flows.settle import match
+from courier_nb.flows.stops import STOPPED
 from courier_nb.flows.together import finish_if_soon
 from courier_nb.wire.codec import body_text
 from courier_nb.wire.operations import Operations
@@ -113,6 +115,8 @@ class BatchSender:
     def _why_not(self, row: Row) -> str | None:
         if self._fatal is not None:
             return f"not tried after: {self._fatal}"
+        if stop_asked():
+            return f"{STOPPED} before it was sent"
         group = row.message.message_group_id
         reason = None if group is None else self._stopped_groups.get(group)
         return None if reason is None else f"an earlier message of its group did not get through: {reason}"

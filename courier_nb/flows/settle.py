@@ -11,8 +11,9 @@ from typing import Literal
 
 from courier_nb.core.errors import CourierError, LockLost, Throttled, TooLarge, Unavailable
 from courier_nb.core.messages import ItemResult, Message, Outcome
-from courier_nb.core.progress import Counter
+from courier_nb.core.progress import Counter, stop_asked
 from courier_nb.flows.reports import Report
+from courier_nb.flows.stops import STOPPED
 from courier_nb.flows.tally import Tally
 from courier_nb.flows.together import together
 from courier_nb.wire.operations import Lock, Operations
@@ -91,12 +92,12 @@ async def settle(
 
     async def worker() -> None:
         for batch in batches:
-            if fatal:
-                reason = f"not tried after: {fatal[0]}"
+            if not fatal and not is_urgent:
+                await operations.turn(calls=0, messages=len(batch))
+            if fatal or (stop_asked() and not is_urgent):
+                reason = f"not tried after: {fatal[0]}" if fatal else f"{STOPPED} before it was sent"
                 outcomes = [Outcome(row.message_id, destination, "skipped", reason) for _, row in batch]
             else:
-                if not is_urgent:
-                    await operations.turn(calls=0, messages=len(batch))
                 try:
                     outcomes = await settle_batch(operations, verb, destination, [row for _, row in batch], lock_ms=lock_ms)
                 except CourierError as error:

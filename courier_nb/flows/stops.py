@@ -6,7 +6,11 @@ import time
 from dataclasses import dataclass, field
 
 from courier_nb.core.errors import InvalidArgument
+from courier_nb.core.progress import stop_asked
 from courier_nb.core.units import Duration, seconds
+
+STOPPED = "stopped by the user"
+"""Why a call ended that was asked to stop."""
 
 
 @dataclass(slots=True)
@@ -78,6 +82,8 @@ class Stop:
         return self._reason
 
     def _find_reason(self, now: float) -> str | None:
+        if stop_asked():
+            return STOPPED
         if self.limit is not None and self.received >= self.limit:
             return f"limit of {self.limit} reached"
         if self.empties is not None and self._empty_in_row >= self.empties:
