@@ -1,5 +1,7 @@
 # The public names and where they live. `__init__.py` loads them when they are first used; type checkers read this file.
 # Relative imports are what the lazy loader understands.
+from . import plots
+from .accessor import CourierAccessor
 from .blocking import Client, Destination, connect
 from .client import AsyncClient
 from .core.errors import (
@@ -35,6 +37,8 @@ from .flows.moving.moved import MoveReport
 from .flows.plans import Plan
 from .flows.replaying.replayed import Replayed
 from .flows.reports import DrainReport, Received, Report
+from .jupyter.magics import load_ipython_extension, unload_ipython_extension
+from .querying.sql import sql
 from .storage.capture import Capture
 from .storage.foreign.export import ExportReport, export_frame
 from .storage.journal.journal import Journal
@@ -53,6 +57,7 @@ __all__ = [
     "Closed",
     "ConfigError",
     "ConfirmationNeeded",
+    "CourierAccessor",
     "CourierError",
     "Destination",
     "DestinationList",
@@ -88,4 +93,8 @@ __all__ = [
     "Verification",
     "connect",
     "export_frame",
+    "load_ipython_extension",
+    "plots",
+    "sql",
+    "unload_ipython_extension",
 ]

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from courier_nb.connection import Connection
+from courier_nb.core.arguments import as_name
 from courier_nb.core.messages import ItemResult, Message
 from courier_nb.core.units import Duration, milliseconds
+from courier_nb.showing import shows_destination
 from courier_nb.wire.operations import Lock, PayloadVisibility
 
 
+@shows_destination
 class DestinationCalls:
     """A destination's calls as the API has them; the tenth, ``authorize``, is the client's.
 
@@ -21,7 +24,7 @@ class DestinationCalls:
 
     def __init__(self, connection: Connection, id: str) -> None:  # noqa: A002  # the API's noun
         self._connection = connection
-        self.id = id
+        self.id = as_name(id, "destination")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id!r}>"

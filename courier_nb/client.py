@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, NoReturn, Self
 import httpx
 
 from courier_nb.connection import Connection
+from courier_nb.core.checks import as_folder, as_given
 from courier_nb.core.errors import ConfigError, Forbidden, Unauthorized
+from courier_nb.core.places import places
 from courier_nb.core.secrets import secret
-from courier_nb.core.settings import AuthKind, LockTtlUnit, Settings, as_given, guarded, places, resolve
+from courier_nb.core.settings import AuthKind, LockTtlUnit, Settings, guarded, resolve
 from courier_nb.destination import AsyncDestination
 from courier_nb.doctor.examine import examine
 from courier_nb.doctor.report import DoctorReport
 from courier_nb.flows.listing import DestinationList
 from courier_nb.flows.locks.holding import Holding
 from courier_nb.replaying import ReplayingVerbs
+from courier_nb.showing import shows_client
 from courier_nb.storage.journal.journal import Journal
 from courier_nb.wire.admin import Region
 from courier_nb.wire.auth import Token, broker_url_of
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from courier_nb.broker import LocalBroker
 
 
+@shows_client
 class AsyncClient(ReplayingVerbs):
     """One environment of the service, async.
 
@@ -101,7 +105,7 @@ class AsyncClient(ReplayingVerbs):
         guards = {
             "read_only": as_given("read_only", read_only),
             "production": as_given("production", production),
-            "journal": _folder(journal),
+            "journal": as_folder(journal),
         }
         if (profile or os.environ.get("ANYPOINT_PROFILE")) == "local":
             return cls._connect_embedded(lock_ttl_unit, guards)
@@ -133,6 +137,11 @@ class AsyncClient(ReplayingVerbs):
         return self._embedded
 
     @property
+    def is_embedded(self) -> bool:
+        """Whether this client is connected to the embedded broker of ``connect("local")``."""
+        return self._embedded is not None
+
+    @property
     def settings(self) -> Settings:
         """The settings in force, and where each came from (``settings.sources``)."""
         return self._session.settings
@@ -160,6 +169,13 @@ class AsyncClient(ReplayingVerbs):
             raise ConfigError("authorize needs a client id and secret.", setting="client_id", places=places("client_id"))
         broker_url = settings.mq_url or broker_url_of(settings)
         return await self._session.tokens.authorize(broker_url, settings.client_id, settings.client_secret)
+
+    async def is_production(self) -> bool | None:
+        """Return whether the environment is production; None when nobody says.
+
+        What the settings say holds; else the Accounts API is asked, once, which is free.
+        """
+        return await self._session.production()
 
     async def regions(self) -> list[Region]:
         """Return the regions of the environment (Admin API)."""
@@ -302,11 +318,3 @@ def broker_settings(announced: dict[str, str]) -> Settings:
         client_secret=announced["client_secret"],
         sources={"mq_url": "local broker"},
     )
-
-
-def _folder(journal: object) -> str | None:
-    if journal is not None and not isinstance(journal, str | Path):
-        raise ConfigError(
-            f"journal is {journal!r}, expected a folder, or 'off' to keep none.", setting="journal", places=places("journal")
-        )
-    return None if journal is None else str(journal)

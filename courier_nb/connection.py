@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,12 +10,13 @@ from pathlib import Path
 import anyio
 import httpx
 
+from courier_nb.core.checks import OFF
 from courier_nb.core.guards import DESTRUCTIVE, refuse_if_read_only, require_name
 from courier_nb.core.messages import Message, Outcome
 from courier_nb.core.progress import Counter
 from courier_nb.core.rates import Rate, as_rate
 from courier_nb.core.runs import Run, new_run_id, running
-from courier_nb.core.settings import OFF, LockTtlUnit, Settings
+from courier_nb.core.settings import LockTtlUnit, Settings
 from courier_nb.flows.guard import Guard
 from courier_nb.flows.locks.keeper import Keeper
 from courier_nb.flows.moving.put_back import put_back_held
@@ -23,6 +25,7 @@ from courier_nb.flows.replaying.wish import Wish
 from courier_nb.flows.settle import Held
 from courier_nb.flows.sources import default_capture_folder
 from courier_nb.flows.stops import calls_at_a_time
+from courier_nb.frames.verbs import give_frames_verbs
 from courier_nb.storage.journal.journal import Journal
 from courier_nb.storage.journal.recording import JournalRecorder
 from courier_nb.wire.operations import Operations
@@ -50,6 +53,8 @@ class Connection:
     guard : Guard
     confirmed : set of str
         Destinations whose name was typed, so that the peek guard may put messages back there in production.
+    key : str
+        Names this connection in the attributes of frames; says nothing else.
     """
 
     def __init__(
@@ -64,6 +69,8 @@ class Connection:
         )
         self.guard = Guard(self.session)
         self.confirmed: set[str] = set()
+        self.key = uuid.uuid4().hex
+        give_frames_verbs()
 
     async def operations(self, rate: Rate | str | None = None) -> Operations:
         """Return the ten operations, bound to broker, organization and environment, and held to a rate."""

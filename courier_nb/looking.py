@@ -7,6 +7,7 @@ from typing import get_args
 from anyio import to_thread
 
 from courier_nb.calls import DestinationCalls
+from courier_nb.core.arguments import as_count
 from courier_nb.core.errors import ConfirmationNeeded, InvalidArgument, ReadOnly
 from courier_nb.core.progress import Counter, show
 from courier_nb.core.rates import Rate
@@ -91,8 +92,8 @@ class LookingVerbs(DestinationCalls):
         if last_chance not in get_args(LastChance):
             raise InvalidArgument(f"last_chance is {last_chance!r}, expected 'hold', 'put_back' or 'return'.")
         ask = self._ask(lock_ttl, polling_time, payload_visibility)
+        stop = stop_after(as_count(count, "The number of messages"), empties=empties, timeout=timeout)
         workers = min(calls_at_a_time(concurrency), -(-count // 10))
-        stop = stop_after(count, empties=empties, timeout=timeout)
         if confirm == self.id:
             self._connection.confirmed.add(self.id)
         operations = await self._connection.operations(rate)
@@ -112,6 +113,7 @@ class LookingVerbs(DestinationCalls):
                 wiring=wiring,
             )
             run.outcome(report.counts)
+        report.origin = self._connection.key
         return report
 
     async def look_cost(self, count: int = 10, *, max_deliveries: int | None = None) -> LookCost:
@@ -126,8 +128,7 @@ class LookingVerbs(DestinationCalls):
         max_deliveries : int, optional
             The queue's setting, in place of what the Admin API says.
         """
-        if count < 1:
-            raise InvalidArgument(f"The number of messages is {count}; at least 1 is needed.")
+        as_count(count, "The number of messages")
         wiring = await self._connection.guard.wiring(self.id, max_deliveries)
         peeks, calls, near = await self._earlier_looks(wiring)
         return LookCost(

@@ -9,6 +9,7 @@ from typing import get_args
 
 import pandas as pd
 
+from courier_nb.core.arguments import as_name
 from courier_nb.core.errors import InvalidArgument
 from courier_nb.core.messages import Message
 from courier_nb.core.progress import Counter, show
@@ -104,7 +105,7 @@ class MovingVerbs(ReceivingVerbs):
             What ended it early; the same call goes on later.
         """
         _check(unknown, ids)
-        if to == self.id:
+        if as_name(to, "to") == self.id:
             raise InvalidArgument(f"{to!r} would be moved into itself: receive() its messages and use put_back().")
         if not dry_run:
             await self._connection.permit("move", self.id, confirm)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from anyio import to_thread
 
+from courier_nb.core.arguments import as_count
 from courier_nb.core.errors import CourierError
 from courier_nb.core.progress import Counter, show
 from courier_nb.core.rates import Rate
@@ -72,8 +73,8 @@ class ReceivingVerbs(LookingVerbs):
         operations = await self._connection.operations(rate)
         ask = self._ask(lock_ttl, polling_time, payload_visibility)
         counter = Counter(f"receive {self.id}", total=count)
+        stop = stop_after(as_count(count, "The number of messages"), empties=empties, timeout=timeout)
         workers = min(calls_at_a_time(concurrency), -(-count // 10))
-        stop = stop_after(count, empties=empties, timeout=timeout)
         hold_seconds = float("inf") if hold is None else seconds(hold, name="hold")
         wiring = await self._connection.guard.wiring(self.id)
         async with self._connection.run("receive", self.id) as run, show(counter, progress):
@@ -89,6 +90,7 @@ class ReceivingVerbs(LookingVerbs):
                 wiring=wiring,
             )
             run.outcome(report.counts)
+        report.origin = self._connection.key
         return report
 
     async def drain(
@@ -171,7 +173,9 @@ class ReceivingVerbs(LookingVerbs):
                 counter=counter,
             )
             run.outcome({kind: count for kind in OUTCOMES if (count := getattr(report, kind))})
-        return await to_thread.run_sync(lambda: Capture(root, report=report))
+        capture = await to_thread.run_sync(lambda: Capture(root, report=report))
+        capture.origin = self._connection.key
+        return capture
 
     @asynccontextmanager
     async def _depth_as_total(self, counter: Counter, wanted: bool) -> AsyncIterator[None]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
 import click
+import pandas as pd
 import pytest
 
+import courier_nb
+from courier_nb import CourierAccessor, Message, plots
 from courier_nb.cli.main import cli
-from courier_nb.core.settings import ENVIRONMENT
+from courier_nb.core.places import ENVIRONMENT
 from courier_nb.frames import schema
+from courier_nb.jupyter.magics.courier import REFUSED, cells
 
 TOP = Path(__file__).parents[1]
 README = (TOP / "README.md").read_text()
@@ -41,6 +46,48 @@ def test_every_command_and_option_is_documented(name: str) -> None:
     assert not missing
     assert {"--json"} <= options
     assert cli.commands[name].help
+
+
+@pytest.mark.parametrize("name", [name for name in dir(CourierAccessor) if not name.startswith("_")])
+def test_every_verb_of_frames_is_documented(name: str) -> None:
+    row = next((line for line in page("frames").splitlines() if line.startswith(f"| `frame.courier.{name}")), "")
+    assert row, f"{name} is not in docs/frames.md"
+    assert getattr(CourierAccessor, name).__doc__
+
+
+@pytest.mark.parametrize("name", ["line", *cells.commands])
+def test_every_magic_and_option_is_documented(name: str) -> None:
+    text = page("magics")
+    heading = "## %courier\n" if name == "line" else f"## %%courier {name}\n"
+    assert heading in text
+    section = text.split(heading)[1].split("\n## ")[0]
+    params = [] if name == "line" else cells.commands[name].params
+    options = {opt for param in params if isinstance(param, click.Option) for opt in param.opts if opt.startswith("--")}
+    rows = " ".join(line.split("|")[1] for line in section.splitlines() if line.startswith("| "))
+    assert {opt for opt in options - SHARED_OPTIONS if f"`{opt}`" not in rows} == set()
+    assert {f"%courier {command}" for command in REFUSED if f"`%courier {command}` is refused" not in text} == set()
+
+
+@pytest.mark.parametrize("name", plots.__all__)
+def test_every_plot_is_documented(name: str) -> None:
+    plot = getattr(plots, name)
+    row = next((line for line in page("plots").splitlines() if line.startswith(f"| `plots.{name}(")), "")
+    assert row, f"{name} is not in docs/plots.md"
+    call = row.split("`")[1]
+    assert {option for option in inspect.signature(plot).parameters if option not in call} <= {"ax"}
+    assert plot.__doc__
+
+
+def test_the_example_of_sql_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = re.search(r"```python\n(.*?)```", page("sql"), re.DOTALL)
+    assert code is not None
+    monkeypatch.chdir(tmp_path)
+    dlq = courier_nb.connect("local").destination("orders-dlq")
+    dlq.publish([Message('{"order": {"total": 7.5}}', {"event": "created"}), Message("no json", {"event": "paid"})])
+    dlq.drain("captured", polling_time="10ms")
+    names = {"owners": pd.DataFrame({"event": ["created"], "owner": ["ann"]})}
+    exec(compile(code[1], "sql.md", "exec"), names)
+    assert sorted(names["found"]["event"]) == ["created", "paid"]
 
 
 @pytest.mark.parametrize("path", [TOP / "README.md", *PAGES, TOP / "CONTRIBUTING.md"], ids=lambda path: path.name)

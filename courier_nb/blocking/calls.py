@@ -9,9 +9,11 @@ from courier_nb.core.messages import ItemResult, Message
 from courier_nb.core.portal import run
 from courier_nb.core.units import Duration
 from courier_nb.destination import AsyncDestination
+from courier_nb.showing import shows_destination
 from courier_nb.wire.operations import Lock, PayloadVisibility
 
 
+@shows_destination
 @documented_as(AsyncDestination)
 class Calls:
     """A destination's calls as the API has them."""

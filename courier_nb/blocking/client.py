@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, Self
 
 from courier_nb.blocking.destination import Destination
 from courier_nb.blocking.documented import documented_as
+from courier_nb.blocking.origins import note_client
 from courier_nb.client import AsyncClient
 from courier_nb.core.portal import close_with, run
 from courier_nb.core.rates import Rate
@@ -20,7 +21,9 @@ from courier_nb.flows.plans import Plan
 from courier_nb.flows.replaying.provenance import Ids
 from courier_nb.flows.replaying.replayed import Replayed
 from courier_nb.flows.replaying.wish import Unknown
+from courier_nb.flows.reports import Received
 from courier_nb.flows.sources import Source
+from courier_nb.showing import shows_client
 from courier_nb.storage.capture import Capture
 from courier_nb.storage.journal.journal import Journal
 from courier_nb.wire.admin import Region
@@ -32,8 +35,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from courier_nb.broker import LocalBroker
+    from courier_nb.jupyter.workbench import Workbench
 
 
+@shows_client
 @documented_as(AsyncClient)
 class Client:
     """One environment of the service. Usable in scripts and in Jupyter cells; get one from `connect`."""
@@ -89,11 +94,16 @@ class Client:
 
     def _adopt(self, inner: AsyncClient) -> None:
         self._inner = inner
+        note_client(self, inner._connection)
         close_with(self, inner.aclose)  # notebooks seldom close what they open
 
     @property
     def broker(self) -> LocalBroker:
         return self._inner.broker
+
+    @property
+    def is_embedded(self) -> bool:
+        return self._inner.is_embedded
 
     @property
     def settings(self) -> Settings:
@@ -111,6 +121,9 @@ class Client:
 
     def authorize(self) -> Token:
         return run(self._inner.authorize)
+
+    def is_production(self) -> bool | None:
+        return run(self._inner.is_production)
 
     def regions(self) -> list[Region]:
         return run(self._inner.regions)
@@ -209,6 +222,36 @@ class Client:
 
     def replays(self, capture: str | Path | Capture | None = None, *, ledger: str | Path | None = None) -> pd.DataFrame:
         return self._inner.replays(capture, ledger=ledger)
+
+    def browse(
+        self, source: pd.DataFrame | Received | Capture | str | Path | None = None, *, destination: str | None = None
+    ) -> Workbench:
+        """Open the workbench: pick a destination, look, select, and ack, return, repair, drain, replay or move.
+
+        Parameters
+        ----------
+        source : DataFrame, Received, Capture or path of a capture, optional
+            Shown in the table from the beginning.
+        destination : str, optional
+            Picked from the beginning.
+
+        Returns
+        -------
+        Workbench
+            A widget; the last expression of a cell shows it. Its parts are attributes: ``picker``, ``browser``, ``receive``, ….
+
+        Raises
+        ------
+        ImportError
+            When the widgets are not installed; the message says how to.
+
+        Notes
+        -----
+        Making it asks the service for what is free only: the list of destinations, depths, whether it is production.
+        """
+        from courier_nb.jupyter import Workbench
+
+        return Workbench(self, source, destination=destination)
 
     def close(self) -> None:
         """Give back what is held and close the connections; may be called again."""

@@ -215,9 +215,13 @@ def run(func: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T
         return job.result()
     except CourierError as error:
         raise error.with_traceback(None)  # noqa: B904  # the same error, shortened
-    except BaseException:
-        job.cancel_and_wait()
-        raise
+    except BaseException as interrupt:
+        is_over = job.cancel_and_wait()
+        for line in job.board.lines():
+            interrupt.add_note(f"Interrupted: {line}.")
+        if not is_over:
+            interrupt.add_note("It is still ending: what it holds is given back when it has, or when its locks run out.")
+        raise interrupt.with_traceback(None)  # noqa: B904  # where the wait was interrupted says nothing
     finally:
         job.board.close()
         termination.adjust()  # only this thread may handle signals, and only now is known what is held

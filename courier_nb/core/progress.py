@@ -7,6 +7,7 @@ caller's thread; the async face draws them from a task on the caller's own loop.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -65,12 +66,25 @@ class Board:
                 from tqdm.auto import tqdm
 
                 bar = self._bars[id(counter)] = tqdm(
-                    desc=plain(counter.label), total=counter.total, unit=counter.unit, delay=_SHOW_AFTER_SECONDS, leave=True
+                    desc=plain(counter.label),
+                    total=counter.total,
+                    unit=counter.unit,
+                    delay=_SHOW_AFTER_SECONDS,
+                    leave=True,
+                    disable=bool(os.environ.get("TQDM_DISABLE")),  # tqdm's own variable, which its notebook bars overlook
                 )
             bar.total = counter.total
             if counter.note:
                 bar.set_postfix_str(plain(counter.note), refresh=False)
             bar.update(counter.done - bar.n)
+
+    def lines(self) -> list[str]:
+        """Return in words how far each piece of work has come."""
+        return [
+            f"{plain(counter.label)}: {counter.done}{'' if counter.total is None else f' of {counter.total}'} {counter.unit} done"
+            + (f", {plain(counter.note)}" if counter.note else "")
+            for counter in self.counters
+        ]
 
     def close(self) -> None:
         """Draw the last state and end the bars."""

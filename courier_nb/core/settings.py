@@ -7,7 +7,6 @@ use for.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,8 +14,10 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args
 from urllib.parse import urlsplit
 
+from courier_nb.core.checks import OFF, check_url, journal_folder, truth
 from courier_nb.core.errors import ConfigError
-from courier_nb.core.profiles import CREDENTIALS, read_profile
+from courier_nb.core.places import ENVIRONMENT, places
+from courier_nb.core.profiles import read_profile
 from courier_nb.core.secrets import secret
 
 AuthKind = Literal["auto", "client_app", "connected_app", "user", "bearer"]
@@ -24,29 +25,7 @@ LockTtlUnit = Literal["s", "ms"]
 Level = tuple[str, Mapping[str, str]]
 
 DEFAULT_HOST = "anypoint.mulesoft.com"
-OFF = "off"
-"""The journal's setting that keeps none."""
 
-ENVIRONMENT = {
-    "username": "ANYPOINT_USERNAME",
-    "password": "ANYPOINT_PASSWORD",
-    "client_id": "ANYPOINT_CLIENT_ID",
-    "client_secret": "ANYPOINT_CLIENT_SECRET",
-    "bearer": "ANYPOINT_BEARER",
-    "organization": "ANYPOINT_ORG",
-    "environment": "ANYPOINT_ENV",
-    "host": "ANYPOINT_HOST",
-    "region": "ANYPOINT_REGION",
-    "mq_url": "ANYPOINT_MQ_URL",
-    "auth": "ANYPOINT_AUTH",
-    "lock_ttl_unit": "ANYPOINT_MQ_LOCK_TTL_UNIT",
-    "read_only": "ANYPOINT_MQ_READ_ONLY",
-    "production": "ANYPOINT_MQ_PRODUCTION",
-    "journal": "ANYPOINT_MQ_JOURNAL",
-}
-"""Setting name -> environment variable. ``ANYPOINT_PROFILE`` names the profile itself."""
-
-_TRUTHS = {**dict.fromkeys(("true", "1", "yes", "on"), True), **dict.fromkeys(("false", "0", "no", "off"), False)}
 _CREDENTIAL_OF: dict[str, AuthKind] = {
     "bearer": "bearer",
     "client_id": "auto",
@@ -119,15 +98,6 @@ class Settings:
         raise TypeError("Settings hold secrets and are not pickled: call connect() where they are needed.")
 
 
-def places(setting: str) -> tuple[str, ...]:
-    """Return every place where `setting` may be given, highest precedence first."""
-    return (
-        f"keyword connect({setting}=...)",
-        f"environment variable {ENVIRONMENT[setting]}",
-        f"key {setting!r} of a profile in {CREDENTIALS} or of the CLI's config.json",
-    )
-
-
 def resolve(
     profile: str | None = None,
     *,
@@ -197,53 +167,6 @@ def guarded(settings: Settings, *, keywords: Mapping[str, str | None], environ: 
     values, sources = _values(_given(keywords, os.environ if environ is None else environ))
     found = {name: source for name, source in sources.items() if name in ("read_only", "production", "journal")}
     return replace(settings, **_guards(values), sources={**settings.sources, **found})
-
-
-def as_given(setting: str, value: bool | str | None) -> str | None:
-    """Return a switch given in code as the text that the other places hold."""
-    if value is not None and not isinstance(value, bool | str):
-        raise ConfigError(f"{setting} is {value!r}, expected True or False.", setting=setting, places=places(setting))
-    return str(value).lower() if isinstance(value, bool) else value
-
-
-def truth(setting: str, text: str) -> bool:
-    """Return whether a switch is on."""
-    try:
-        return _TRUTHS[text.strip().lower()]
-    except KeyError:
-        raise ConfigError(f"{setting} is {text!r}, expected true or false.", setting=setting, places=places(setting)) from None
-
-
-def journal_folder(text: str) -> str:
-    """Return where the journal is kept, as an absolute path, or ``off``."""
-    return OFF if text.strip().lower() == OFF else str(Path(text).expanduser().absolute())
-
-
-def check_url(url: str, setting: str) -> str:
-    """Return `url` without a trailing slash; refuse what could carry a secret in clear beyond this machine."""
-    try:
-        parts = urlsplit(url)
-        is_url = parts.scheme in ("http", "https") and parts.port != 0
-    except ValueError:  # a port that is no number, a bracket that is not closed
-        is_url = False
-    if not is_url or not parts.hostname:
-        raise ConfigError(f"{setting} is {url!r}, which is not an http(s) URL.", setting=setting, places=places(setting))
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ConfigError(f"{setting} must hold no user name, query or fragment.", setting=setting, places=places(setting))
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise ConfigError(
-            f"{setting} is {url!r}: plain http would send the credentials in clear; write https (http is for loopback only).",
-            setting=setting,
-        )
-    return url.rstrip("/")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` is this machine."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _given(keywords: Mapping[str, str | None], environ: Mapping[str, str]) -> list[Level]:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from courier_nb.core.cards import shown_as
+from courier_nb.doctor.cards import probes_card
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -98,6 +101,7 @@ class Finding:
     raw: str = ""
 
 
+@shown_as(probes_card, text=False)
 class ProbeReport:
     """What the probes found on a throw-away queue.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from courier_nb.core.settings import ENVIRONMENT, Settings
+from courier_nb.core.places import ENVIRONMENT
+from courier_nb.core.settings import Settings
 from courier_nb.doctor.report import Check
 from courier_nb.storage.journal.journal import default_folder
 

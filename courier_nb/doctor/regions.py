@@ -7,8 +7,8 @@ import time
 import anyio
 import httpx
 
+from courier_nb.core.checks import check_url
 from courier_nb.core.errors import ConfigError, Unreachable
-from courier_nb.core.settings import check_url
 from courier_nb.doctor.caller import Caller
 from courier_nb.doctor.report import Check
 from courier_nb.wire.retry import Operation

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from courier_nb.core.cards import shown_as
+from courier_nb.doctor.cards import doctor_card
 from courier_nb.doctor.findings import ProbePlan, ProbeReport
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class Check:
     next: str = ""
 
 
+@shown_as(doctor_card, text=False)
 class DoctorReport:
     """What the doctor found.
 

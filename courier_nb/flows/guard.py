@@ -6,7 +6,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from courier_nb.core.errors import CourierError, InvalidArgument
+from courier_nb.core.arguments import as_count
+from courier_nb.core.cards import shown_as
+from courier_nb.core.errors import CourierError
+from courier_nb.flows.cards import look_cost_card
 from courier_nb.wire.session import Session
 
 if TYPE_CHECKING:
@@ -60,6 +63,7 @@ class Wiring:
 UNKNOWN = Wiring()
 
 
+@shown_as(look_cost_card)
 @dataclass(frozen=True, slots=True)
 class LookCost:
     """What looking at messages costs here.
@@ -119,12 +123,14 @@ class LookCost:
         """Return the cost as a one-row DataFrame."""
         import pandas as pd
 
+        from courier_nb.frames.display import foreign
+
         names = ["destination", "count", "calls", "max_deliveries", "dead_letter_queue", "dead_letters", "is_fifo"]
         names += ["earlier_peeks", "earlier_calls", "near_the_end"]
         frame = pd.DataFrame([[getattr(self, name) for name in names]], columns=names)
         numbers = ("count", "calls", "max_deliveries", "earlier_peeks", "earlier_calls", "near_the_end")
         flags = ("dead_letters", "is_fifo")
-        return frame.astype({**dict.fromkeys(numbers, "Int64"), **dict.fromkeys(flags, "boolean")})
+        return foreign(frame.astype({**dict.fromkeys(numbers, "Int64"), **dict.fromkeys(flags, "boolean")}))
 
 
 class Guard:
@@ -139,6 +145,10 @@ class Guard:
         self._session = session
         self._found: dict[str, tuple[float, Wiring]] = {}
 
+    def known(self, destination: str) -> Wiring:
+        """Return what was found out of a destination before; asks nobody."""
+        return self._found.get(destination, (0.0, UNKNOWN))[1]
+
     async def wiring(self, destination: str, max_deliveries: int | None = None) -> Wiring:
         """Return where the messages of a destination go in the end; it is asked for once in five minutes.
 
@@ -148,8 +158,8 @@ class Guard:
         max_deliveries : int, optional
             In place of what the Admin API says.
         """
-        if max_deliveries is not None and max_deliveries < 1:
-            raise InvalidArgument(f"max_deliveries is {max_deliveries}; it is the queue's setting, at least 1.")
+        if max_deliveries is not None:
+            as_count(max_deliveries, "max_deliveries", "it is the queue's setting, at least 1")
         found = await self._look_up(destination)
         if max_deliveries is None:
             return found

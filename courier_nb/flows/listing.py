@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, overload
 
+from courier_nb.core.cards import shown_as
+from courier_nb.flows.cards import destinations_card
 from courier_nb.wire.admin import DestinationInfo
 from courier_nb.wire.stats import Depth
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+@shown_as(destinations_card)
 class DestinationList(Sequence[DestinationInfo]):
     """Queues and exchanges of a region, with their depths.
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from courier_nb.core.cards import shown_as
 from courier_nb.core.errors import CourierError
 from courier_nb.core.printable import plain
 from courier_nb.core.rates import Rate
+from courier_nb.flows.cards import plan_card
 from courier_nb.flows.replaying.fifo import is_fifo
 from courier_nb.flows.settle import BATCH
 from courier_nb.storage.journal.journal import Journal
@@ -61,6 +63,7 @@ class Headroom:
     source: str
 
 
+@shown_as(plan_card, text=False)
 @dataclass(frozen=True, repr=False)
 class Plan:
     """What a verb would do; nothing was sent.

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from courier_nb.core import portal
+from courier_nb.core.cards import shown_as
 from courier_nb.core.errors import PartialFailure
 from courier_nb.core.messages import Message, Outcome, OutcomeKind
 from courier_nb.core.units import human_bytes
+from courier_nb.flows.cards import drain_card, received_card, report_card
 from courier_nb.flows.guard import last_chance_notes
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 _MUCH_BYTES = 100_000_000
 
 
+@shown_as(report_card)
 class Report:
     """How a bulk call ended, message by message.
 
@@ -94,6 +98,7 @@ class Report:
         return f"<{self.verb} {self.destination!r}: {counts}>"
 
 
+@shown_as(received_card)
 class Received(Report):
     """Messages that were received: peeked at (and returned) or held.
 
@@ -104,11 +109,15 @@ class Received(Report):
         Why no more were asked for.
     ghost_receives : int
         Receive calls without a certain answer: each may have locked up to ten messages for nobody until their lock ends.
+    origin : str
+        Key of the client that received them, by which the verbs of its frame find it.
 
     Notes
     -----
     A context manager that gives back what is still held (``with orders.receive(50) as rows:``, ``async with await …``).
     """
+
+    origin = ""
 
     def __init__(
         self,
@@ -135,6 +144,16 @@ class Received(Report):
     def last_chance(self) -> list[Message]:
         """The messages that a peek holds or put back, as a return would have sent them to the dead-letter queue."""
         return [m for m, settlement in zip(self.messages, self._settlements, strict=True) if settlement in ("held", "put_back")]
+
+    @property
+    def settlements(self) -> tuple[str | None, ...]:
+        """What became of each message, as things stand now; None while `receive` holds it."""
+        return self._settlements if self._held is None else tuple(self._held.settlements(self._settlements))
+
+    @property
+    def lock_ends(self) -> tuple[datetime | None, ...]:
+        """The earliest end of each lock (UTC), as things stand now; None where it is not known."""
+        return tuple(message.lock_expires_at for message in self._present())
 
     @property
     def deliveries_left(self) -> tuple[int | None, ...]:
@@ -167,14 +186,14 @@ class Received(Report):
 
         from courier_nb.frames.flatten import frame_of
         from courier_nb.frames.tables import table_of
+        from courier_nb.frames.verbs import of_client
 
-        messages: Sequence[Message] = self.messages
-        settlements: Sequence[str | None] = self._settlements
-        if self._held is not None:
-            messages, settlements = self._held.messages(messages), self._held.settlements(settlements)
-        frame = frame_of(pa.Table.from_batches([table_of(messages, settlements)]))
+        frame = frame_of(pa.Table.from_batches([table_of(self._present(), self.settlements)]))
         frame["deliveries_left"] = pd.array(self.deliveries_left, dtype="Int64")
-        return frame
+        return of_client(frame, self.origin)
+
+    def _present(self) -> Sequence[Message]:
+        return self.messages if self._held is None else self._held.messages(self.messages)
 
     def __enter__(self) -> Self:
         if self._held is not None and not portal.is_own_loop(self._held.loop):
@@ -204,6 +223,7 @@ OUTCOMES = ("acked", "returned", "refused", "lost_lock", "unknown")
 """What became of the messages of a drain."""
 
 
+@shown_as(drain_card)
 @dataclass(slots=True)
 class DrainReport:
     """How a drain went.
@@ -258,4 +278,6 @@ class DrainReport:
         """Return one row an outcome: ``outcome`` (str) and ``messages`` (int)."""
         import pandas as pd
 
-        return pd.DataFrame({"outcome": OUTCOMES, "messages": [getattr(self, kind) for kind in OUTCOMES]})
+        from courier_nb.frames.display import foreign
+
+        return foreign(pd.DataFrame({"outcome": OUTCOMES, "messages": [getattr(self, kind) for kind in OUTCOMES]}))

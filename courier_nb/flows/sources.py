@@ -101,7 +101,7 @@ def held_rows(rows: Rows, destination: str) -> list[Held]:
         found = locks_from_frame(rows)
         _check_origin([origin for _, _, origin, _ in found], destination)
         return [Held(message_id, lock_id, deadline_of(expires)) for message_id, lock_id, _, expires in found]
-    messages = list(rows.messages if isinstance(rows, Received) else rows)
+    messages = list(_iterable(rows.messages if isinstance(rows, Received) else rows))
     for position, message in enumerate(messages):
         if not isinstance(message, Message):
             raise FrameError(f"Row {position} is {type(message).__name__}; a frame, a report or messages were expected.")
@@ -148,13 +148,19 @@ def _messages(source: pd.DataFrame | Received | Sequence[Message] | Message, str
         return messages_from_frame(source, strict=strict)
     if isinstance(source, Message):
         return [source]
-    messages = list(source.messages if isinstance(source, Received) else source)
+    messages = list(_iterable(source.messages if isinstance(source, Received) else source))
     for position, message in enumerate(messages):
         if not isinstance(message, Message):
             raise FrameError(
                 f"Item {position} is {type(message).__name__}; messages, a frame, a capture or a path were expected."
             )
     return messages
+
+
+def _iterable(given: Sequence[Message]) -> Sequence[Message]:
+    if not isinstance(given, Iterable):  # whatever the type says
+        raise FrameError(f"{type(given).__name__} was given; messages, a report, a frame, a capture or a path were expected.")
+    return given
 
 
 def _names(cells: pd.Series[str]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from courier_nb.core.errors import InvalidArgument
+from courier_nb.core.arguments import as_count
 from courier_nb.core.progress import stop_asked
 from courier_nb.core.units import Duration, seconds
 
@@ -99,11 +99,9 @@ def stop_after(
     limit: int | None = None, *, empties: int | None = None, idle: Duration | None = None, timeout: Duration | None = None
 ) -> Stop:
     """Return the policy for what a user asked for, started now."""
-    if limit is not None and limit < 1:
-        raise InvalidArgument(f"The number of messages is {limit}; at least 1 is needed.")
     return Stop(
-        limit,
-        empties,
+        None if limit is None else as_count(limit, "The number of messages"),
+        None if empties is None else as_count(empties, "empties"),
         None if idle is None else seconds(idle, name="idle"),
         None if timeout is None else seconds(timeout, name="timeout"),
         started=time.monotonic(),
@@ -112,6 +110,4 @@ def stop_after(
 
 def calls_at_a_time(concurrency: int) -> int:
     """Return `concurrency` if it is one."""
-    if concurrency < 1:
-        raise InvalidArgument(f"concurrency is {concurrency}; at least 1 call at a time is needed.")
-    return concurrency
+    return as_count(concurrency, "concurrency", "at least 1 call at a time is needed")

@@ -13,12 +13,15 @@ T = TypeVar("T")
 
 async def together(workers: Iterable[Callable[[], Coroutine[Any, Any, None]]]) -> None:
     """Run all `workers` to their end; the first error cancels the others and is raised as it is."""
+    failed: BaseException | None = None
     try:
         async with anyio.create_task_group() as group:
             for worker in workers:
                 group.start_soon(worker)
     except BaseExceptionGroup as errors:
-        raise next(_leaves(errors)) from None
+        failed = next(_leaves(errors))
+    if failed is not None:
+        raise failed from None  # not above: IPython prints an error that has a group in its context as plain text
 
 
 async def finish_if_soon(work: Awaitable[T], grace: float) -> T:

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from courier_nb.core.printable import plain
+from courier_nb.frames.verbs import ORIGIN, Origin, give_frames_verbs
 
 MARK = "courier_nb.foreign"
 LOCKS = "lock_id"
@@ -28,6 +29,8 @@ _ROWS_AT_EACH_END = 500  # of a frame that pandas shows in part only; it never s
 def foreign(frame: pd.DataFrame) -> pd.DataFrame:
     """Mark a frame as one that holds foreign text, and return it."""
     frame.attrs[MARK] = True
+    frame.attrs.setdefault(ORIGIN, Origin())
+    give_frames_verbs()
     _register()
     return frame
 

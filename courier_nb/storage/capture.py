@@ -11,12 +11,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from courier_nb.core.cards import shown_as
 from courier_nb.core.errors import InvalidArgument
 from courier_nb.core.messages import Message
 from courier_nb.frames import schema
+from courier_nb.frames.display import foreign
 from courier_nb.frames.flatten import frame_of
 from courier_nb.frames.tables import messages_of
+from courier_nb.frames.verbs import give_frames_verbs, of_client
 from courier_nb.storage import selecting
+from courier_nb.storage.cards import capture_card
 from courier_nb.storage.compaction import FileSizes, compact
 from courier_nb.storage.duplicates import find_duplicates
 from courier_nb.storage.layout import Layout, open_layout
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 _SETTLEMENTS = ("acked", "returned", "refused", "lost_lock", "unknown")
 
 
+@shown_as(capture_card)
 class Capture:
     """Messages in Parquet, written by ``drain``.
 
@@ -44,6 +49,8 @@ class Capture:
     path : Path
     report : DrainReport or None
         How the drain went that this object came from; None for a capture that was opened later.
+    origin : str
+        Key of the client that drained it, by which the verbs of its frames find it; empty for one that was opened later.
 
     Raises
     ------
@@ -61,6 +68,7 @@ class Capture:
     def __init__(self, path: str | Path, *, report: Any = None) -> None:
         self.path = Path(path)
         self.report = report
+        self.origin = ""
         self._layout: Layout = open_layout(self.path)
         try:
             self.recovered_rows = recover(self._layout)
@@ -70,6 +78,7 @@ class Capture:
         self._reader = PartReader(self._layout, self._manifest)
         self._hidden: dict[str, set[int]] | None = None
         self._hidden_for: list[str] = []
+        give_frames_verbs()
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {name}" for name, count in sorted(self.settlements.items()))
@@ -107,7 +116,7 @@ class Capture:
                 total.setdefault(run, Counter()).update(counts)
         rows = [(run, counts.total(), *(counts[kind] for kind in _SETTLEMENTS)) for run, counts in total.items()]
         frame = pd.DataFrame(rows, columns=["run", "rows", *_SETTLEMENTS])
-        return frame.astype({"run": "str", "rows": "int64", **dict.fromkeys(_SETTLEMENTS, "int64")})
+        return foreign(frame.astype({"run": "str", "rows": "int64", **dict.fromkeys(_SETTLEMENTS, "int64")}))
 
     @property
     def unfinished(self) -> int:
@@ -163,7 +172,7 @@ class Capture:
             if limit is not None and rows >= limit:
                 break
         table = pa.Table.from_batches(batches) if batches else schema.SCHEMA.empty_table()
-        return frame_of(table, names)
+        return of_client(frame_of(table, names), self.origin)
 
     def batches(
         self,

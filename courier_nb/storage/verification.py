@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from courier_nb.core.cards import shown_as
 from courier_nb.core.errors import CaptureDamaged, CaptureError
+from courier_nb.frames.display import foreign
 from courier_nb.storage import disk, parts
+from courier_nb.storage.cards import verification_card
 from courier_nb.storage.chain import is_torn, read_chain
 from courier_nb.storage.layout import Layout, check_identity
 from courier_nb.storage.manifest import Manifest, Part, State, readable_state
@@ -43,6 +46,7 @@ class Finding:
     what: str = ""
 
 
+@shown_as(verification_card)
 @dataclass(frozen=True, slots=True)
 class Verification:
     """The result of checking a capture.
@@ -72,9 +76,8 @@ class Verification:
 
     def frame(self) -> pd.DataFrame:
         """Return one row a file: file, ok, rows, acked, what."""
-        return pd.DataFrame(
-            [(f.file, f.ok, f.rows, f.acked, f.what) for f in self.findings], columns=["file", "ok", "rows", "acked", "what"]
-        )
+        rows = [(f.file, f.ok, f.rows, f.acked, f.what) for f in self.findings]
+        return foreign(pd.DataFrame(rows, columns=["file", "ok", "rows", "acked", "what"]))
 
     def __repr__(self) -> str:
         damaged = [finding.file for finding in self.findings if not finding.ok]

@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 from courier_nb.core.errors import ConfigError, CourierError
-from courier_nb.core.settings import Settings, places
+from courier_nb.core.places import places
+from courier_nb.core.settings import Settings
 from courier_nb.wire.answers import decode
 from courier_nb.wire.auth import Token
 from courier_nb.wire.place import Place

@@ -12,8 +12,9 @@ import httpx
 
 from courier_nb.core import exactjson
 from courier_nb.core.errors import BadAnswer, ConfigError, CourierError, Forbidden, Refused, Unauthorized, Unreachable
+from courier_nb.core.places import places
 from courier_nb.core.secrets import Secret, SecretBytes, short_tracebacks
-from courier_nb.core.settings import AuthKind, Settings, places
+from courier_nb.core.settings import AuthKind, Settings
 from courier_nb.wire.answers import bad_answer, decode
 from courier_nb.wire.retry import Operation
 from courier_nb.wire.sender import Bearer, Sender

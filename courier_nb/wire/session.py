@@ -8,8 +8,10 @@ from dataclasses import replace
 import anyio
 import httpx
 
+from courier_nb.core.checks import check_url
 from courier_nb.core.errors import ConfigError, CourierError, Unauthorized
-from courier_nb.core.settings import LockTtlUnit, Settings, check_url, places
+from courier_nb.core.places import places
+from courier_nb.core.settings import LockTtlUnit, Settings
 from courier_nb.wire import accounts
 from courier_nb.wire.admin import Admin, Region
 from courier_nb.wire.auth import TokenSource, broker_url_of
@@ -127,6 +129,16 @@ class Session:
             return None  # its token is not valid on the Stats API
         depths = await (await self.stats()).depths(await self.region(), [destination])
         return depths[destination].messages if destination in depths else None
+
+    @property
+    def place(self) -> Place | None:
+        """Where the calls go; None as long as it was not found out."""
+        return None if self._operations is None else self._operations.place
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `aclose` was called."""
+        return self._http.is_closed
 
     async def aclose(self) -> None:
         await self._http.aclose()

@@ -18,7 +18,7 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from courier_nb.core.settings import is_loopback
+from courier_nb.core.checks import is_loopback
 from courier_nb.wire.reading import ENCODINGS
 
 MAX_CONNECTIONS = 128

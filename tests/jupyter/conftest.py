@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ class Cell:
     error: str
     text: str
     seconds: float
+    traceback: str = ""
 
 
 @dataclass
@@ -57,7 +59,8 @@ class Kernel:
             elif kind == "status" and content["execution_state"] == "idle":
                 break
         reply = self._reply(message_id, timeout)
-        return Cell(reply["status"], reply.get("ename", ""), "".join(text), time.monotonic() - began)
+        traceback = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(reply.get("traceback", [])))
+        return Cell(reply["status"], reply.get("ename", ""), "".join(text), time.monotonic() - began, traceback)
 
     def wait_for_text(self, message_id: str, words: str, *, timeout: float = 60) -> None:
         """Return when a running cell has printed `words`."""

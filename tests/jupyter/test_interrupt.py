@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -43,6 +44,8 @@ def test_an_interrupted_drain_leaves_everything_in_order(
     left = total(broker)
 
     assert (ended.status, ended.error) == ("error", "KeyboardInterrupt")
+    assert re.search(r"Interrupted: drain orders: [1-9]\d* of 6000 msg done", ended.traceback), ended.traceback
+    assert "threading.py" not in ended.traceback
     assert kernel.run("1 + 1").text == "2"
     time.sleep(0.5)  # an acknowledgement that went on unseen would show now
     assert total(broker) == left

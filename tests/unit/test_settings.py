@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from courier_nb.core.checks import as_given, check_url, is_loopback
 from courier_nb.core.errors import ConfigError
-from courier_nb.core.settings import ENVIRONMENT, Settings, as_given, check_url, is_loopback, places, resolve
+from courier_nb.core.places import ENVIRONMENT, places
+from courier_nb.core.settings import Settings, resolve
 
 APP = {"client_id": "id-of-app", "client_secret": "secret-of-app"}
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from courier_nb.broker.api.web import Refusal, Scope
-from courier_nb.core.settings import is_loopback
+from courier_nb.core.checks import is_loopback
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
 _SHOWN = 100

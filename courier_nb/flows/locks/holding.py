@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
+from courier_nb.core.cards import shown_as
 from courier_nb.core.messages import Message
 from courier_nb.core.settings import LockTtlUnit
+from courier_nb.flows.cards import holding_card
 from courier_nb.flows.settle import Held
 
 if TYPE_CHECKING:
@@ -99,6 +101,7 @@ class HeldRow:
         return f"<HeldRow {self.message_id!r} of {self.destination!r}, extended {self.extended} times>"
 
 
+@shown_as(holding_card)
 class Holding:
     """What a client holds at one moment.
 
@@ -151,6 +154,15 @@ class Holding:
         return foreign_frame(
             self._rows, {**text, "lock_expires_at": time, "extended": "int64", "kept": "bool", "held_until": time}
         )
+
+    @property
+    def first_end(self) -> datetime | None:
+        """The earliest end of a lock that is held (UTC); None when nothing is held."""
+        return min((row[3] for row in self._rows if row[2] == "held"), default=None)
+
+    def first(self, most: int) -> list[tuple[object, ...]]:
+        """Return at most so many rows, with the cells of `frame`."""
+        return list(self._rows[:most])
 
     def __len__(self) -> int:
         return len(self._rows)

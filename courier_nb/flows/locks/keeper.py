@@ -174,6 +174,10 @@ class Keeper(LockTable):
         termination.adjust()
         return outcomes
 
+    def ours(self, destination: str) -> list[HeldRow]:
+        """Return what is held of a destination and is ours, or may be; the last received first."""
+        return [row for row in reversed(list(self._rows.values())) if row.destination == destination and row.is_ours(self.now)]
+
     def holding(self, destination: str | None = None) -> Holding:
         """Return a report of what is held, and of locks that were lost and not settled since."""
         now = self.now

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from courier_nb.core.cards import shown_as
 from courier_nb.core.messages import Outcome
+from courier_nb.flows.cards import move_card
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 _KINDS = ("moved", "came_again", "unknown", "refused", "skipped", "lost_lock")
 
 
+@shown_as(move_card)
 @dataclass(slots=True)
 class MoveReport:
     """How a move went.
@@ -79,4 +82,6 @@ class MoveReport:
         """Return one row an outcome: ``outcome`` (str) and ``messages`` (int)."""
         import pandas as pd
 
-        return pd.DataFrame({"outcome": _KINDS, "messages": [getattr(self, kind) for kind in _KINDS]})
+        from courier_nb.frames.display import foreign
+
+        return foreign(pd.DataFrame({"outcome": _KINDS, "messages": [getattr(self, kind) for kind in _KINDS]}))

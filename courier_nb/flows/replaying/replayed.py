@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from courier_nb.core.cards import shown_as
 from courier_nb.core.messages import Outcome
+from courier_nb.flows.cards import replayed_card
 from courier_nb.flows.reports import Report
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ class RowEnd(NamedTuple):
     published_id: str | None = None
 
 
+@shown_as(replayed_card)
 class Replayed(Report):
     """How a replay ended, message by message.
 

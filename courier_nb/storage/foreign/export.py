@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from courier_nb.core import exactjson
+from courier_nb.core.cards import shown_as
 from courier_nb.core.errors import CaptureError, InvalidArgument
 from courier_nb.core.messages import Message
 from courier_nb.frames import schema
@@ -23,6 +24,7 @@ from courier_nb.frames.flatten import frame_of
 from courier_nb.frames.publishable import messages_from_frame
 from courier_nb.frames.tables import messages_of, table_of
 from courier_nb.storage import disk
+from courier_nb.storage.cards import export_card
 from courier_nb.storage.foreign.sheets import CsvRows, ExcelRows, Rows
 from courier_nb.wire.codec import message_to_wire
 
@@ -40,6 +42,7 @@ _NEVER = "lock_id"
 _INNER = {types for types, _ in schema.MAPS.values()}
 
 
+@shown_as(export_card)
 @dataclass(frozen=True, slots=True)
 class ExportReport:
     """What was written, and what could not be written as it is.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +30,25 @@ def read_jsonl(path: Path) -> Iterator[Message]:
     """
     try:
         with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield _message(line, path, number)
+            yield from messages_of_lines(file, path)
     except (OSError, EOFError, zlib.error) as error:  # gzip raises EOFError for a file that was cut off
         raise FrameError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
 
 
-def _message(line: bytes, path: Path, number: int) -> Message:
+def messages_of_lines(lines: Iterable[bytes], place: Path | str) -> Iterator[Message]:
+    """Yield the messages of lines; `place` says in errors where they stand.
+
+    Raises
+    ------
+    FrameError
+        When a line is not a message; it names the line.
+    """
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield _message(line, place, number)
+
+
+def _message(line: bytes, path: Path | str, number: int) -> Message:
     try:
         value = exactjson.loads_exactly(line)
     except ValueError as error:
@@ -53,7 +64,7 @@ def _message(line: bytes, path: Path, number: int) -> Message:
     )
 
 
-def _mapping(value: dict[str, Any], key: str, path: Path, number: int) -> dict[str, Any]:
+def _mapping(value: dict[str, Any], key: str, path: Path | str, number: int) -> dict[str, Any]:
     found = value.get(key) or {}
     if not isinstance(found, dict):
         raise FrameError(f"{path}, line {number}: {key!r} must be an object.", columns=[key], rows=[number - 1])

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
+from courier_nb.core.cards import shown_as
 from courier_nb.core.clock import Clock, SystemClock
 from courier_nb.core.units import Duration, seconds
+from courier_nb.storage.cards import journal_card
 from courier_nb.storage.chain import unsealed
 from courier_nb.storage.journal import proof
 from courier_nb.storage.journal.looks import LookCounter, Looks
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 LOOKED_BACK_DAYS = 14
 
 
+@shown_as(journal_card)
 class Journal:
     """The journal of a user: every run and every call that changed something, took messages or gave them back.
 

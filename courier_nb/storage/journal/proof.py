@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from courier_nb.core.cards import shown_as
+from courier_nb.storage.cards import proof_card
 from courier_nb.storage.chain import Head, has_seal, unsealed
 from courier_nb.storage.journal.months import GAP, Months
 
@@ -30,6 +32,7 @@ class JournalFinding:
     what: str
 
 
+@shown_as(proof_card)
 @dataclass(frozen=True, slots=True)
 class JournalProof:
     """What checking a journal found.
