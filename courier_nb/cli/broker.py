@@ -12,7 +12,7 @@ import click
 
 from courier_nb.cli.options import json_option
 from courier_nb.cli.output import json_is_wanted
-from courier_nb.core.settings import is_loopback
+from courier_nb.core.checks import is_loopback
 
 
 @click.command(short_help="Serve a local broker.")

@@ -80,7 +80,7 @@ def drain(
     ]
     troubles = ("recovered", "returned", "refused", "lost_lock", "unknown", "ghost_receives")
     lines += [f"  {name}: {count}" for name in troubles if (count := getattr(report, name))]
-    emit({**asdict(report), "messages": len(capture), "duplicates": capture.duplicates}, "\n".join(lines))
+    emit({**asdict(report), "messages": len(capture), "duplicates": capture.duplicates}, "\n".join(lines), capture)
     return 0 if report.ok else 1
 
 
@@ -96,7 +96,7 @@ def verify(folder: Path) -> int:
     lines = [f"{plain(f.file)}: {plain(f.what)}" for f in result.findings if f.what]
     state = "complete" if result.ok else "DAMAGED"
     lines.append(f"{plain(folder)}: {result.rows} messages, {result.acked} of them acknowledged, {len(findings)} files: {state}.")
-    emit({"ok": result.ok, "rows": result.rows, "acked": result.acked, "files": findings}, "\n".join(lines))
+    emit({"ok": result.ok, "rows": result.rows, "acked": result.acked, "files": findings}, "\n".join(lines), result)
     return 0 if result.ok else 1
 
 
@@ -110,6 +110,7 @@ def compact(folder: Path) -> int:
     emit(
         {"messages": len(capture), "files_fewer": fewer},
         f"{plain(folder)}: {len(capture)} messages, now in {fewer} files fewer.",
+        capture,
     )
     return 0
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from courier_nb.blocking import Client
+from courier_nb.cli.host import current_host
 from courier_nb.cli.options import connected
 from courier_nb.cli.output import emit, json_is_wanted, show_bars
 from courier_nb.core.errors import ConfigError
@@ -54,7 +55,7 @@ def doctor(
         text = repr(report.probes)
     written, is_whole = _write(report.probes, write_broker, write_profile) if report.probes else ({}, True)
     lines = [text, *(f"{plain(where)}: {plain(what)}" for where, what in written.items())]
-    emit({**_document(report), "written": written}, "\n".join(lines))
+    emit({**_document(report), "written": written}, "\n".join(lines), None if written else report)
     if report.probes is not None and (report.probes.stopped or report.probes.left):
         is_whole = False
     return 0 if report.ok and is_whole else 1
@@ -79,7 +80,7 @@ def _ask(report: DoctorReport) -> None:
     checks = DoctorReport(report.checks, calls=report.calls)
     click.echo(f"{checks!r}\n\n{report.plan!r}", err=json_is_wanted())
     try:
-        agreed = click.confirm("Do this?", err=True)
+        agreed = current_host().can_ask and click.confirm("Do this?", err=True)
     except click.Abort:  # nobody is there to answer
         agreed = False
     if not agreed:

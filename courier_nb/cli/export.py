@@ -43,5 +43,5 @@ def export(folder: Path, file: Path, columns: tuple[str, ...], where: str | None
         "left_out": report.left_out,
         "reasons": [{"position": position, "reason": why} for position, why in report.reasons],
     }
-    emit(document, "\n".join(lines))
+    emit(document, "\n".join(lines), report)
     return 0 if report.ok else 1

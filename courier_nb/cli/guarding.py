@@ -51,5 +51,5 @@ def confirmed(call: Callable[[str | None], T], confirm: str | None) -> T:
 
 def emit_plan(plan: Plan) -> int:
     """Print a plan."""
-    emit(plan.document(), "\n".join(plan.lines()))
+    emit(plan.document(), "\n".join(plan.lines()), plan)
     return 0

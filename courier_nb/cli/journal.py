@@ -11,9 +11,10 @@ import click
 
 from courier_nb.cli.options import DURATION, json_option
 from courier_nb.cli.output import emit
+from courier_nb.core.checks import OFF
 from courier_nb.core.errors import ConfigError
 from courier_nb.core.printable import plain
-from courier_nb.core.settings import OFF, journal_setting
+from courier_nb.core.settings import journal_setting
 from courier_nb.frames.text import table
 from courier_nb.storage.journal.journal import Journal
 
@@ -57,7 +58,7 @@ def journal(
         frame = book.runs(since=since, verb=verb, destination=destination)
         columns, name = _RUN_COLUMNS, "runs"
     lines = table(frame[columns]) if len(frame) else f"Nothing is recorded in {plain(str(book.folder))}."
-    emit({"journal": str(book.folder), name: _documents(frame)}, lines)
+    emit({"journal": str(book.folder), name: _documents(frame)}, lines, frame if len(frame) else None)
     return 0
 
 
@@ -69,7 +70,7 @@ def _emit_proof(book: Journal) -> int:
     ]
     state = "complete" if proof.ok else "DAMAGED"
     lines.append(f"{plain(proof.folder)}: {proof.lines} lines in {proof.files} files: {state}. Last hash: {proof.hash}")
-    emit({"ok": proof.ok, **asdict(proof)}, "\n".join(lines))
+    emit({"ok": proof.ok, **asdict(proof)}, "\n".join(lines), proof)
     return 0 if proof.ok else 1
 
 

@@ -23,7 +23,7 @@ def destinations(client: Client) -> None:
     found = client.destinations()
     frame = found.frame()
     rows = [{name: None if cell != cell else cell for name, cell in row.items()} for row in _plain_rows(frame)]
-    emit({"destinations": rows}, table(frame))
+    emit({"destinations": rows}, table(frame), found)
 
 
 @click.command(short_help="Look at messages and put them back.")
@@ -62,7 +62,7 @@ def peek(
     destination = client.destination(queue)
     price = destination.look_cost(count, max_deliveries=max_deliveries)
     if cost:
-        emit({"cost": asdict(price), "notes": list(price.notes)}, "\n".join(map(plain, price.notes)))
+        emit({"cost": asdict(price), "notes": list(price.notes)}, "\n".join(map(plain, price.notes)), price)
         return 0
     received = confirmed(
         lambda name: destination.peek(
@@ -106,7 +106,7 @@ def peek(
         "cost": asdict(price),
         "notes": list(received.notes),
     }
-    emit(document, "\n".join(lines))
+    emit(document, "\n".join(lines), received)
     return 1 if stayed_away else 0
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from courier_nb.blocking import Client
+from courier_nb.cli.host import current_host
 from courier_nb.cli.output import want_json
 from courier_nb.core.errors import ConfigError, InvalidArgument
 from courier_nb.core.rates import as_rate
@@ -79,7 +79,7 @@ def connected(command: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         keywords = {"mq_url": url, "host": host, "organization": organization, "environment": environment, "region": region}
         keywords.update(journal=journal, read_only="true" if read_only else None)
-        with Client.connect(profile, **keywords) as client:  # type: ignore[arg-type]  # all of these take a text or None
+        with current_host().connect(profile, keywords) as client:
             return command(client, **arguments)
 
     options = [

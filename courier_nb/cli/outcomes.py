@@ -28,5 +28,5 @@ def emit_report(report: Report, already_done: tuple[str, ...] = ("ok",), **more:
         "failed": [asdict(outcome) for outcome in failed],
         **more,
     }
-    emit(document, "\n".join(lines))
+    emit(document, "\n".join(lines), report)
     return 1 if failed else 0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
+from courier_nb.cli.host import current_host
 from courier_nb.core import exactjson
 from courier_nb.core.errors import CourierError
 from courier_nb.core.printable import plain_json
@@ -27,8 +27,10 @@ def json_is_wanted() -> bool:
     return _json_wanted
 
 
-def emit(document: Mapping[str, Any], lines: str) -> None:
-    """Print the JSON document or the lines, whichever was asked for."""
+def emit(document: Mapping[str, Any], lines: str, result: object = None) -> None:
+    """Print the JSON document or the lines, whichever was asked for, unless the host shows the result itself."""
+    if current_host().takes(result, document):
+        return
     if _json_wanted:
         click.echo(plain_json(exactjson.dumps(dict(document)).decode("utf-8")))
     else:
@@ -54,4 +56,4 @@ def emit_usage_error(error: click.ClickException, code: int) -> None:
 
 def show_bars() -> bool:
     """Whether progress bars make sense: somebody is watching."""
-    return sys.stderr.isatty()
+    return current_host().shows_bars

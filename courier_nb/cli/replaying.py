@@ -114,7 +114,7 @@ def move(client: Client, origin: str, target: str, confirm: str | None, **choice
     ]
     troubles = ("unknown", "refused", "skipped", "lost_lock", "ghost_receives")
     lines += [f"  {name}: {count}" for name in troubles if (count := getattr(report, name))]
-    emit(asdict(report), "\n".join(lines))
+    emit(asdict(report), "\n".join(lines), report)
     return 0 if report.ok else 1
 
 
@@ -136,7 +136,7 @@ def replays(capture: Path | None, ledger: Path | None) -> None:
             "All runs: courier-nb journal."
         )
     )
-    emit({"runs": rows}, table(frame.drop(columns="ledger")) if len(frame) else where)
+    emit({"runs": rows}, table(frame.drop(columns="ledger")) if len(frame) else where, frame if len(frame) else None)
 
 
 def _emit(result: Replayed | Plan) -> int:
