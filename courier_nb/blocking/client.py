@@ -10,6 +10,7 @@ from courier_nb.blocking.destination import Destination
 from courier_nb.blocking.documented import documented_as
 from courier_nb.blocking.origins import note_client
 from courier_nb.client import AsyncClient
+from courier_nb.core.errors import InvalidArgument
 from courier_nb.core.portal import close_with, run
 from courier_nb.core.rates import Rate
 from courier_nb.core.secrets import secret
@@ -274,5 +275,13 @@ connect = Client.connect
 
 
 def inner_of(client: Client) -> AsyncClient:
-    """Return the async client that a blocking one drives, for what runs on the background loop by itself."""
+    """Return the async client that a blocking one drives, for what runs on the background loop by itself.
+
+    Raises
+    ------
+    InvalidArgument
+        When it is no blocking client.
+    """
+    if not isinstance(client, Client):
+        raise InvalidArgument(f"client is {type(client).__name__}; the blocking Client of courier_nb.connect() was expected.")
     return client._inner

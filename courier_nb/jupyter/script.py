@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Sequence
 from typing import Any
 
-from courier_nb.core.settings import ENVIRONMENT, Settings
+from courier_nb.core.places import ENVIRONMENT
+from courier_nb.core.settings import Settings
 
 _SECRET = ("client_secret", "password", "bearer")
 _LINE = 100
@@ -85,8 +87,10 @@ class Script:
     @property
     def head(self) -> str:
         """The lines that come before all steps."""
-        needs_os = ["import os", ""] if "os.environ" in self._connect else []
-        return "\n".join([*needs_os, "import courier_nb", "", f"client = {self._connect}"])
+        first = ["import os", ""] if "os.environ" in self._connect else []
+        if any(re.search(r"\bpd\.", step) for step in self.steps):
+            first += ["import pandas as pd", ""]
+        return "\n".join([*first, "import courier_nb", "", f"client = {self._connect}"])
 
     @property
     def text(self) -> str:
@@ -98,7 +102,8 @@ def variable(destination: str, taken: Sequence[str] = ()) -> str:
     """Return a Python name for a destination: ``orders-dlq`` becomes ``orders_dlq``; another one where it is taken."""
     name = re.sub(r"\W+", "_", destination, flags=re.ASCII).strip("_").lower()
     name = name if re.match(r"[a-z]", name) else f"queue_{name}".rstrip("_")
-    if name in ("client", "rows", "picked", "received", "capture", "courier_nb", "os", "report", "plan"):
+    ours = ("client", "rows", "picked", "received", "capture", "courier_nb", "os", "report", "plan")
+    if keyword.iskeyword(name) or name in ours:
         name = f"{name}_queue"
     number = 2
     found = name

@@ -67,6 +67,11 @@ class BackgroundTask(Generic[T]):
         """Whether it was asked to stop."""
         return self._job.board.stopping
 
+    @property
+    def counters(self) -> list[Counter]:
+        """How far it is, or was at its end."""
+        return list(self._job.board.counters)
+
     def stop(self) -> None:
         """Ask it to end at the next place where it can say what became of everything; when asked again, end it now."""
         if self.is_stopping:

@@ -7,14 +7,11 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+import anywidget
+import traitlets
+
 from courier_nb.core.errors import CourierError, InvalidArgument
 from courier_nb.core.printable import plain
-
-try:
-    import anywidget
-    import traitlets
-except ImportError as error:  # the client works without them; whoever asks for a widget is told what is missing
-    raise ImportError(f'Widgets need {error.name}: install it with pip install "courier-nb[lab]".', name=error.name) from None
 
 
 class CourierWidget(anywidget.AnyWidget):

@@ -44,4 +44,6 @@ def test_a_script_is_python_from_top_to_bottom() -> None:
     assert script.add('orders = client.destination("orders")', "orders.peek(3)").count("\n") == 1
     tree = ast.parse(script.text)
     assert len(tree.body) == 5
+    script.add("rows = pd.DataFrame()")
+    assert "import pandas as pd\n\nimport courier_nb\n" in script.text
     assert "connect('local')" in script.text

@@ -1,0 +1,1 @@
+"""The panels with which something is done: receive, settle, drain, replay, move."""

@@ -1,0 +1,1 @@
+"""Picking a destination: the list, its counts, the names used before."""
