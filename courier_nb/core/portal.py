@@ -215,7 +215,7 @@ def run(func: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T
         return job.result()
     except CourierError as error:
         raise error.with_traceback(None)  # noqa: B904  # the same error, shortened
-    except BaseException as interrupt:
+    except BaseException as interrupt:  # noqa: BLE001  # raised again below
         is_over = job.cancel_and_wait()
         for line in job.board.lines():
             interrupt.add_note(f"Interrupted: {line}.")

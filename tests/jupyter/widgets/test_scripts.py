@@ -1,4 +1,4 @@
-"""The JavaScript of the widgets: modules that a browser takes, that make no markup of texts, and whose pure parts do as they say."""
+"""The JavaScript of the widgets: modules that a browser takes, without markup made of texts, whose pure parts do as they say."""
 
 from __future__ import annotations
 
