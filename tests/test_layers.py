@@ -92,7 +92,8 @@ def test_importing_opens_no_socket_starts_no_thread_and_loads_no_widget() -> Non
         "sys.addaudithook(lambda event, args: events.append(event) if event.startswith('socket.') else None)\n"
         "import courier_nb\n"
         "opened = [e for e in events if e in ('socket.__new__', 'socket.connect', 'socket.bind')]\n"
-        "heavy = {'ipywidgets', 'IPython', 'matplotlib', 'uvicorn', 'courier_nb.broker', 'tqdm'} & set(sys.modules)\n"
+        "heavy = {'ipywidgets', 'anywidget', 'IPython', 'matplotlib', 'duckdb', 'uvicorn', 'courier_nb.broker', 'tqdm'}\n"
+        "heavy &= set(sys.modules)\n"
         "print(opened, threading.active_count(), sorted(heavy))\n"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

