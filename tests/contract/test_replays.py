@@ -95,6 +95,8 @@ async def test_the_same_call_is_the_same_run_and_other_rows_are_another(client: 
     runs = client.replays(ledger=ledger)
     assert runs["run"].tolist() == [first.run, first.run, more.run, bare.run]
     assert runs["ok"].tolist() == [5, 0, 1, 0]
+    assert runs["destination"].tolist() == ["standard"] * 4 and runs["target"].str.endswith("/standard").all()
+    assert all("standard" in line for line in repr(runs[["run", "verb", "destination"]]).splitlines()[1:])
 
 
 async def test_a_dry_run_writes_nothing(client: AsyncClient, broker: LocalBroker, ledger: Path) -> None:

@@ -10,15 +10,17 @@ import pytest
 
 import courier_nb
 from courier_nb.blocking.client import inner_of
+from courier_nb.broker import LocalBroker
 from courier_nb.core.errors import DestinationNotFound, InvalidArgument
 from courier_nb.jupyter.tasks import BackgroundTask, Ended
 from courier_nb.jupyter.turns import Turns
 
+from .panel_driver import connected
+
 
 @pytest.fixture
 def client() -> Iterator[courier_nb.Client]:
-    with courier_nb.connect("local") as client:
-        client.broker.create_queue("orders")
+    with LocalBroker(queues=["orders", "copy"]) as broker, connected(broker) as client:
         yield client
 
 
@@ -75,7 +77,6 @@ def test_a_stopped_settle_says_which_messages_were_not_sent(client: courier_nb.C
 
 
 def test_a_stopped_publish_leaves_the_rest_unsent(client: courier_nb.Client) -> None:
-    client.broker.create_queue("copy")
     frame = fill(client, 300).receive(300, polling_time="20ms", progress=False).frame()
     heard, inner = Heard(), inner_of(client).destination("copy")
     task = BackgroundTask(lambda: inner.replay(frame, rate="50 msg/s"), on_tick=heard.tick, on_end=heard.ends.append)
