@@ -157,9 +157,9 @@ class ReplayingVerbs:
         Returns
         -------
         DataFrame
-            One row for each attempt at a run: ``run``, ``attempt``, ``verb``, ``target``, ``rows`` (Int64), ``started`` and
-            ``ended`` (UTC; missing when it was cut off), ``ok``, ``skipped``, ``refused``, ``unknown`` (Int64, rows by outcome),
-            and ``ledger`` (path).
+            One row for each attempt at a run: ``run``, ``attempt``, ``verb``, ``destination``, ``target`` (environment, region
+            and destination), ``rows`` (Int64), ``started`` and ``ended`` (UTC; missing when it was cut off), ``ok``, ``skipped``,
+            ``refused``, ``unknown`` (Int64, rows by outcome), and ``ledger`` (path).
 
         Raises
         ------

@@ -117,7 +117,8 @@ class SettlingVerbs(DestinationCalls):
                     operations, verb, self.id, held, lock_ms=lock_ms, concurrency=calls_at_a_time(concurrency), counter=counter
                 )
             run.outcome(report.counts)
-        report.outcomes = keeper.settled(verb, held, report.outcomes, until=until)
+        wiring = self._connection.guard.known(self.id)
+        report.outcomes = keeper.settled(verb, held, report.outcomes, until=until, wiring=wiring)
         return report
 
     async def _plan(self, verb: SettleVerb, rows: Rows, rate: Rate | str | None, concurrency: int) -> Plan:

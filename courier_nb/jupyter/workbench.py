@@ -9,10 +9,13 @@ import traitlets
 from ipywidgets import widget_serialization
 
 from courier_nb.blocking.client import Client, inner_of
+from courier_nb.core.printable import plain
+from courier_nb.flows.locks.listeners import LockNews
 from courier_nb.flows.reports import Received
 from courier_nb.jupyter.assets import bundle
 from courier_nb.jupyter.bodies.viewer import BodyViewer
 from courier_nb.jupyter.browser.browser import MessageBrowser
+from courier_nb.jupyter.browser.hearing import Hearing
 from courier_nb.jupyter.panels.context import Context
 from courier_nb.jupyter.panels.drain import DrainPanel
 from courier_nb.jupyter.panels.move import MovePanel
@@ -54,6 +57,8 @@ class Workbench(CourierWidget):
         ``connection`` (str), ``production`` (bool or None) and ``read_only`` (bool), always in sight.
     busy : str
         What is under way, in words; empty when nothing is.
+    held : str
+        What the client holds, in words, shown in the table or not; empty when it holds nothing.
     tab : str
         The action in front: Receive, Settle, Drain, Replay, Move or Python.
     """
@@ -63,6 +68,7 @@ class Workbench(CourierWidget):
 
     mode = traitlets.Dict().tag(sync=True)
     busy = traitlets.Unicode("").tag(sync=True)
+    held = traitlets.Unicode("").tag(sync=True)
     tab = traitlets.Unicode("Receive").tag(sync=True)
     steps = traitlets.Int(0).tag(sync=True)
     _tabs: traitlets.List[str] = traitlets.List().tag(sync=True)
@@ -98,6 +104,9 @@ class Workbench(CourierWidget):
             _parts={"picker": self.picker, "browser": self.browser, "viewer": self.viewer, **tabs},
         )
         self.turns.on_change(self._show_turn)
+        self._hearing = Hearing(lambda news: self._show_held())
+        context.connection.keeper.on_settled(self._hear)
+        self._show_held()
         if destination is not None:
             self.picker.value = destination
         self._asking = BackgroundTask(inner.is_production, on_tick=lambda _: None, on_end=self._show_mode)
@@ -109,6 +118,15 @@ class Workbench(CourierWidget):
 
     def _show_turn(self) -> None:
         self.change(busy=self.turns.busy_with, steps=len(self.script.steps))
+        self._show_held()
+
+    def _hear(self, news: LockNews) -> None:
+        self._hearing.hear(news)
+
+    def _show_held(self) -> None:
+        found = self.client.held().destinations
+        each = ", ".join(f"{count} of {plain(name)}" for name, count in found.items())
+        self.change(held=f"Holding {sum(found.values())} messages: {each}" if found else "")
 
     def _show_mode(self, ended: Ended[bool | None]) -> None:
         why = "nobody says" if ended.error is None else f"{type(ended.error).__name__}"
@@ -122,7 +140,8 @@ class Workbench(CourierWidget):
         production = {True: "production", False: "not production", None: "production not known"}[self.mode.get("production")]
         access = "read only" if self.mode.get("read_only") else "may write"
         picked = f"destination {self.picker.value!r}" if self.picker.value else "no destination picked"
-        return [f"Workbench of {place}: {production}, {access}, {picked}", *self.browser._words()]
+        held = [self.held] if self.held else []
+        return [f"Workbench of {place}: {production}, {access}, {picked}", *held, *self.browser._words()]
 
 
 def _mode(client: Client, why_unknown: str) -> dict[str, Any]:

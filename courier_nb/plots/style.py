@@ -28,6 +28,8 @@ ENDED = "#d9822b"
 
 HATCH = "///"
 _LINE = "#c9c6bd"
+_FEWEST_COLUMNS, _FEWEST_ROWS = 7, 3
+"""Bars for which there is room at least."""
 _FIGURE = (7.0, 3.6)  # inches: the width of a notebook's column at the usual 100 dots an inch
 
 _OURS: dict[str, Any] = {
@@ -94,6 +96,7 @@ def columns(ax: Axes, labels: Sequence[str], counts: Sequence[int], *, ended: in
     ax.set_xticks(range(len(labels)), labels, fontsize=8.5)
     _whole_numbers(ax.yaxis)
     ax.grid(visible=True, axis="y", linewidth=0.8, alpha=0.6)
+    ax.set_xlim(*_span(len(counts), _FEWEST_COLUMNS))
     ax.margins(y=0.12)
 
 
@@ -102,7 +105,7 @@ def rows(ax: Axes, labels: Sequence[str], counts: Sequence[int]) -> None:
     bars = ax.barh(range(len(counts)), counts, height=0.75, color=BAR)
     ax.bar_label(bars, labels=[f"{count:,}" for count in counts], padding=3, fontsize=9)
     ax.set_yticks(range(len(labels)), [plain(label) for label in labels], **_NO_MARKUP)
-    ax.invert_yaxis()
+    ax.set_ylim(*reversed(_span(len(counts), _FEWEST_ROWS)))
     _whole_numbers(ax.xaxis)
     ax.grid(visible=True, axis="x", linewidth=0.8, alpha=0.6)
     ax.margins(x=0.1)
@@ -139,6 +142,12 @@ def over_time(ax: Axes, starts: npt.NDArray[Any], width: np.timedelta64, counts:
     (first, last), (low, high) = (date2num(end) for end in _CALENDAR), ax.get_xlim()  # type: ignore[no-untyped-call]
     if not first <= low <= high <= last:  # matplotlib has no dates there
         ax.set_xlim(max(first, low), min(high, last))
+
+
+def _span(bars: int, fewest: int) -> tuple[float, float]:
+    """Return the limits of an axis of bars, with room beside a few of them, so that one alone does not fill the picture."""
+    room = 0.6 + max(0, fewest - bars) / 2
+    return -room, bars - 1 + room
 
 
 def _mark(bars: BarContainer, ended: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,7 +158,7 @@ class Capture:
         Raises
         ------
         FrameError
-            When a column does not exist or the query is wrong.
+            When a column does not exist, no message of the capture has such a property or header, or the query is wrong.
         CaptureDamaged
             When a part cannot be read.
         """
@@ -171,6 +172,8 @@ class Capture:
             rows += kept.num_rows
             if limit is not None and rows >= limit:
                 break
+        if entries := selecting.entries_of(names or ()):  # the rest is read only where these rows have none
+            selecting.check_occurring(entries, chain(batches, self.batches(entries, all_copies=True)), self.path)
         table = pa.Table.from_batches(batches) if batches else schema.SCHEMA.empty_table()
         return of_client(frame_of(table, names), self.origin)
 
@@ -244,7 +247,8 @@ class Capture:
             Its ending says the format: ``.csv``, ``.xlsx`` (needs the extra ``excel``), ``.jsonl`` or ``.jsonl.gz`` (what
             `publish` reads), ``.parquet`` (what `replay` reads).
         columns : sequence of str, optional
-            For tables: names as in `frame`; default all but ``lock_id``, which is never written.
+            For tables: names as in `frame`; default all but ``lock_id``, which is never written. A property that no message has
+            becomes an empty column, so that files of one kind have the same columns every day.
         where : str, optional
             As in `frame`.
         raw : bool

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from courier_nb.core.errors import FrameError
+from courier_nb.core.printable import plain
 from courier_nb.frames import schema
 from courier_nb.frames.flatten import frame_of
 
+_PREFIXES = tuple(prefix for _, prefix in schema.MAPS.values())
+_MOST_NAMES = 20
 _QUOTED_NAME = re.compile(r"`([^`]+)`")
 
 
@@ -39,6 +44,48 @@ def stored_columns(columns: Sequence[str]) -> list[str]:
     return list(stored)
 
 
+def entries_of(columns: Sequence[str]) -> list[str]:
+    """Return those columns that are properties and headers: ``prop.<name>`` and ``header.<name>``."""
+    return [name for name in columns if name.startswith(_PREFIXES)]
+
+
+def check_occurring(entries: Sequence[str], batches: Iterable[pa.RecordBatch], whose: object) -> None:
+    """Refuse a property or header that no row has, where there are rows.
+
+    Parameters
+    ----------
+    entries : sequence of str
+        Names as in a frame.
+    batches : iterable of pyarrow.RecordBatch
+        With the maps of `stored_columns`; read until all have been seen.
+    whose : object
+        What the rows are of, for the error.
+
+    Raises
+    ------
+    FrameError
+        With the names that are like it.
+    """
+    missing = list(dict.fromkeys(entries))
+    known: set[str] = set()
+    rows = 0
+    for batch in batches:
+        for stored, (_, prefix) in schema.MAPS.items():
+            if stored in batch.schema.names:
+                known.update(prefix + name for name in pc.unique(batch[stored].keys).to_pylist())
+        missing = [name for name in missing if name not in known]
+        rows += batch.num_rows
+        if not missing:
+            return
+    for name in missing if rows else ():
+        prefix = next(prefix for prefix in _PREFIXES if name.startswith(prefix))
+        there = sorted(one.removeprefix(prefix) for one in known if one.startswith(prefix))
+        close = difflib.get_close_matches(name.removeprefix(prefix), there, n=3)
+        listed = ", ".join(plain(prefix + one) for one in close or there[:_MOST_NAMES])
+        hint = f"did you mean {listed}?" if close else f"there are {listed or 'none'}{', …' if len(there) > _MOST_NAMES else ''}."
+        raise FrameError(f"No message of {whose} has {plain(name)!r}; {hint}", columns=[name])
+
+
 def where(batch: pa.RecordBatch, query: str) -> pa.RecordBatch:
     """Return the rows of a batch for which a pandas query holds.
 
@@ -49,7 +96,7 @@ def where(batch: pa.RecordBatch, query: str) -> pa.RecordBatch:
     """
     frame = frame_of(pa.Table.from_batches([batch]))
     for name in _QUOTED_NAME.findall(query):
-        if name not in frame and name.startswith(tuple(prefix for _, prefix in schema.MAPS.values())):
+        if name not in frame and name.startswith(_PREFIXES):
             frame[name] = pd.NA  # a property that no message of this batch has
     try:
         kept = frame.query(query).index

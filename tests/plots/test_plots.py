@@ -305,3 +305,22 @@ def contrast(one: Any, other: Any) -> float:
 def luminance(colour: Any) -> float:
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
     return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+@pytest.mark.parametrize("counts", [[3], [1, 2]])
+def test_a_few_bars_are_not_wider_than_many(counts: list[int]) -> None:
+    few = plots.delivery_count(frame_of(delivery_count=counts)).get_figure(root=True)
+    many = plots.delivery_count(frame_of(delivery_count=list(range(1, 8)))).get_figure(root=True)
+    assert few is not None and many is not None
+    widths = [share_of_axis(figure.axes[0], 0) for figure in (few, many)]
+    assert widths[0] <= widths[1] * 1.1
+    one = plots.top_values(frame_of(**{"prop.event": ["push"]}), "event")
+    assert share_of_axis(one, 1) < 0.4
+    assert one.get_ylim()[0] > one.get_ylim()[1]  # the most frequent is on top
+
+
+def share_of_axis(drawn: Axes, axis: int) -> float:
+    """Return how much of an axis its first bar takes."""
+    bar: Any = drawn.patches[0]
+    limits = (drawn.get_xlim, drawn.get_ylim)[axis]()
+    return float((bar.get_width, bar.get_height)[axis]() / abs(limits[1] - limits[0]))

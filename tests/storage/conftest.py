@@ -16,12 +16,14 @@ from courier_nb.wire.codec import Delivery, Receipt, messages_from_wire
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
-def delivery(*ids: str, body: str = "a body", created: str = "Sun, 01 Mar 2026 11:00:00 GMT") -> Delivery:
+def delivery(
+    *ids: str, body: str = "a body", created: str = "Sun, 01 Mar 2026 11:00:00 GMT", extra: dict[str, str] | None = None
+) -> Delivery:
     receipt = Receipt("dlq", "env", NOW, NOW, 0.0)
     items = [
         {
             "headers": {"messageId": id_, "lockId": f"AQEB/{id_}+=", "created": created, "deliveryCount": "1"},
-            "properties": {"n": 1, "id": id_},
+            "properties": {"n": 1, "id": id_, **(extra or {})},
             "body": body,
         }
         for id_ in ids

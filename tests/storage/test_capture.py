@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,7 @@ ANOTHER = "20260301T130000-bbbbbbbb-00001"
 def test_columns_and_rows_can_be_chosen(layout: Layout, write_spool: Callable[..., str]) -> None:
     write_spool((delivery(*"abcde"), ["acked"] * 5))
     capture = Capture(layout.root)
-    assert list(capture.frame(["prop.id", "message_id", "prop.none"]).columns) == ["prop.id", "message_id", "prop.none"]
+    assert list(capture.frame(["prop.id", "message_id"]).columns) == ["prop.id", "message_id"]
     assert list(capture.frame(where='`prop.id` in ["b", "d"] and delivery_count == 1')["message_id"]) == ["b", "d"]
     assert list(capture.frame(where="`prop.none`.isna()", limit=2)["message_id"]) == ["a", "b"]
     assert list(capture.frame(["message_id"], where='`prop.id` == "c"')["message_id"]) == ["c"]
@@ -27,6 +28,26 @@ def test_columns_and_rows_can_be_chosen(layout: Layout, write_spool: Callable[..
         capture.frame(["nonsense"])
     with pytest.raises(FrameError, match="cannot be evaluated"):
         capture.frame(where="nonsense > 1")
+
+
+def test_a_property_that_no_message_has_is_refused_with_those_like_it(layout: Layout, write_spool: Callable[..., str]) -> None:
+    assert Capture(layout.root).frame(["prop.idd"]).empty  # without messages nobody can know
+    write_spool((delivery("a", "b"), ["acked"] * 2))
+    write_spool((delivery("c", extra={"event": "push"}), ["acked"]), stem=ANOTHER)
+    capture = Capture(layout.root)
+    for name, hint in {
+        "prop.evnt": "did you mean prop.event?",
+        "prop.customer": "there are prop.event, prop.id, prop.n.",
+    }.items():
+        with pytest.raises(FrameError, match=re.escape(f"has '{name}'; {hint}")) as caught:
+            capture.frame(["message_id", name], limit=1)
+        assert caught.value.columns == (name,)
+    with pytest.raises(FrameError, match=r"has 'header\.x-trace'; there are none"):
+        capture.frame(["header.x-trace"])
+    # A later message has it: the column of the first ones is there, and empty.
+    shown = capture.frame(["message_id", "prop.event"], limit=2)
+    assert list(shown["message_id"]) == ["a", "b"] and shown["prop.event"].isna().all()
+    assert list(capture.frame(["prop.event"], where="message_id == 'a'").columns) == ["prop.event"]
 
 
 @pytest.mark.parametrize(

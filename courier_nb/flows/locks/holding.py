@@ -136,6 +136,15 @@ class Holding:
             found[row[2]] = found.get(row[2], 0) + 1
         return found
 
+    @property
+    def destinations(self) -> dict[str, int]:
+        """Messages that are ours, or may be, by destination."""
+        found: dict[str, int] = {}
+        for row in self._rows:
+            if row[2] in ("held", "unknown"):
+                found[row[1]] = found.get(row[1], 0) + 1
+        return found
+
     def frame(self) -> pd.DataFrame:
         """Return one row a message, in the order in which they were received.
 

@@ -141,10 +141,7 @@ class Keeper(LockTable):
             self._begin()
         return found
 
-    def settled(
-        self, verb: SettleVerb, locks: Sequence[Held], outcomes: Sequence[Outcome], *, until: float = 0.0
-    ) -> tuple[Outcome, ...]:
-        found = super().settled(verb, locks, outcomes, until=until)
+    def _noted(self, verb: SettleVerb, locks: Sequence[Held], outcomes: Sequence[Outcome], until: float) -> None:
         for lock, outcome in zip(locks, outcomes, strict=True):
             row = self._rows.get(lock.lock_id)
             if verb == "extend" and row is not None and outcome.kind == "ok":
@@ -153,7 +150,6 @@ class Keeper(LockTable):
                 self._turns.plan(row, row.certain_end - self.now)
         self._wake()
         termination.adjust()
-        return found
 
     async def give_back(self, rows: Sequence[HeldRow]) -> list[Outcome]:
         """Return messages to the queue, the last received first; return their outcomes in the order given."""
@@ -263,6 +259,7 @@ class Keeper(LockTable):
         finally:
             for row in rows:
                 row.is_kept = False  # what could not be given back comes back by itself
+            self.tell_ended(rows)
             termination.adjust()
 
     async def _extend(self, rows: Sequence[HeldRow]) -> None:

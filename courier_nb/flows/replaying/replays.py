@@ -14,9 +14,9 @@ from courier_nb.storage.replays.ledger import runs_of
 if TYPE_CHECKING:
     import pandas as pd
 
-_TEXTS = ("run", "verb", "target", "ledger")
+_TEXTS = ("run", "verb", "destination", "target", "ledger")
 _COUNTS = ("ok", "skipped", "refused", "unknown")
-_COLUMNS = ("run", "attempt", "verb", "target", "rows", "started", "ended", *_COUNTS, "ledger")
+_COLUMNS = ("run", "attempt", "verb", "destination", "target", "rows", "started", "ended", *_COUNTS, "ledger")
 
 
 def replays_frame(capture: str | Path | Capture | None, ledger: str | Path | None) -> pd.DataFrame:
@@ -26,7 +26,12 @@ def replays_frame(capture: str | Path | Capture | None, ledger: str | Path | Non
     from courier_nb.frames.display import foreign
 
     rows = [
-        {**run, **{kind: run["counts"].get(kind, 0) if run["ended"] else None for kind in _COUNTS}, "ledger": str(path)}
+        {
+            **run,
+            "destination": run["target"].rsplit("/", 1)[-1],
+            **{kind: run["counts"].get(kind, 0) if run["ended"] else None for kind in _COUNTS},
+            "ledger": str(path),
+        }
         for path in _paths(capture, ledger)
         for run in runs_of(path)
     ]

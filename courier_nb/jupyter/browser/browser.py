@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import traitlets
 
+from courier_nb.blocking.client import inner_of
 from courier_nb.core.messages import Message
 from courier_nb.flows.reports import Received
 from courier_nb.jupyter.assets import bundle
+from courier_nb.jupyter.browser.hearing import Hearing
 from courier_nb.jupyter.browser.locks import moments
 from courier_nb.jupyter.browser.shown import Shown
-from courier_nb.jupyter.browser.source import Source
+from courier_nb.jupyter.browser.source import CaptureRows, Source
 from courier_nb.jupyter.browser.views import TableWidget
 
 if TYPE_CHECKING:
@@ -35,7 +38,8 @@ class MessageBrowser(TableWidget):
     source : DataFrame, Received, Capture or path of a capture, optional
         What to show; see `show`.
     client : Client, optional
-        Whose locks they are: then the times of locks that it extends by itself stay true.
+        Whose locks they are: then the times of locks that it extends by itself stay true, and rows that a cell settles are marked
+        as if `mark` and `extend_locks` had been called.
     **traits
         Values of the traits below.
 
@@ -90,6 +94,9 @@ class MessageBrowser(TableWidget):
         if source is not None:
             self._shown.open(source)
         super().__init__(**traits)
+        self._hearing = Hearing(self._note_settled)
+        if client is not None:
+            inner_of(client)._connection.keeper.on_settled(self._hearing.hear)
 
     def show(self, source: Source) -> None:
         """Show other messages in this table.
@@ -125,6 +132,12 @@ class MessageBrowser(TableWidget):
     def version(self) -> int:
         """Grows whenever other messages are shown: positions of before are then no longer those of the same messages."""
         return self._shown.version
+
+    @property
+    def capture(self) -> Path | None:
+        """Folder of the capture whose rows are shown; None when they come from elsewhere, or rows were added to them."""
+        rows = self._shown.rows
+        return rows.path if isinstance(rows, CaptureRows) else None
 
     def __len__(self) -> int:
         return len(self._shown.rows)

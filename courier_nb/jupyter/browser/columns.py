@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pandas as pd
 
 from courier_nb.core.messages import NULL
-from courier_nb.frames.schema import PROPERTY_PREFIX
+from courier_nb.frames.schema import HEADER_PREFIX, PROPERTY_PREFIX
 from courier_nb.jupyter.browser.source import MADE
 
 NEEDED = ("message_id", "created", "received_at", "delivery_count", "deliveries_left", "settlement", "lock_expires_at", *MADE)
 """Always sent: what states, lock times and last chances are told from."""
 
-_MOST_PROPERTIES = 12
+_MOST_PROPERTIES = 4
 _MOST_OTHERS = 30
+_MOST_VALUES = 50
 
 
 def default_columns(first: pd.DataFrame) -> list[str]:
-    """Return the columns to show, judged by the first rows of a table: what tells one message from another."""
+    """Return the columns to show, judged by the first rows of a table: what tells one message from another.
+
+    Of the properties those that differ between the rows, the most telling four: first those of a few values that come again and
+    again, the more evenly spread the better.
+    """
     there = [str(name) for name in first.columns]
     if "message_id" not in there:
         return there[:_MOST_OTHERS]
@@ -26,19 +32,27 @@ def default_columns(first: pd.DataFrame) -> list[str]:
     wanted = ["state", "message_id", when, "delivery_count"]
     if "lock_expires_at" in there and bool(first["lock_expires_at"].notna().any()):
         wanted.append("lock_left")
-    wanted.append("size")
-    wanted += [name for name in there if _is_content_type(name)][:1]
-    wanted.append("preview")
-    varying = [name for name in there if name.startswith(PROPERTY_PREFIX) and not _is_content_type(name) and _varies(first[name])]
+    wanted += ["size", *_telling(first), "preview"]
     made = ("state", "lock_left")
-    return [name for name in (*wanted, *varying[:_MOST_PROPERTIES]) if name in there or name in made]
+    return [name for name in wanted if name in there or name in made]
+
+
+def _telling(first: pd.DataFrame) -> list[str]:
+    ranked = []
+    for name in map(str, first.columns):
+        if not name.startswith(PROPERTY_PREFIX) and not _is_content_type(name):
+            continue
+        counts = Counter(_key(cell) for cell in first[name])
+        if len(counts) > 1:
+            repeats = len(counts) <= _MOST_VALUES and len(counts) < len(first)
+            alike = sum(count * count for count in counts.values())  # pairs of rows that it does not tell apart
+            ranked.append((not repeats, alike, name))
+    return [name for _, _, name in sorted(ranked, key=lambda one: one[:2])[:_MOST_PROPERTIES]]
 
 
 def _is_content_type(name: str) -> bool:
-    bare = name.removeprefix("prop.").removeprefix("header.").lower().replace("-", "").replace("_", "")
-    return bare == "contenttype" and "." in name
+    return name.removeprefix(HEADER_PREFIX).lower().replace("-", "").replace("_", "") == "contenttype" and "." in name
 
 
-def _varies(cells: pd.Series[Any]) -> bool:
-    texts = {None if cell is None or cell is pd.NA else "null" if cell is NULL else str(cell) for cell in cells}
-    return len(texts) > 1
+def _key(cell: Any) -> str | None:
+    return None if cell is None or cell is pd.NA else "null" if cell is NULL else str(cell)

@@ -21,13 +21,16 @@ class Marks:
         self.states: dict[int, str] = {}
         self.flags: dict[int, set[str]] = {}
 
-    def set_state(self, rows: Iterable[int], state: str) -> None:
-        """Give rows a state; an empty one takes it away."""
-        for row in rows:
-            if state:
-                self.states[row] = plain(state)
+    def set_state(self, rows: Iterable[int], state: str) -> bool:
+        """Give rows a state; an empty one takes it away. Return whether that changed any."""
+        word = plain(state)
+        changed = [row for row in rows if self.states.get(row, "") != word]
+        for row in changed:
+            if word:
+                self.states[row] = word
             else:
-                self.states.pop(row, None)
+                del self.states[row]
+        return bool(changed)
 
     def set_flag(self, rows: Iterable[int], word: str, *, on: bool) -> None:
         """Put a flag on rows, or take it away."""

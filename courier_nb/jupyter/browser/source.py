@@ -119,9 +119,15 @@ class CaptureRows:
     Parameters
     ----------
     capture : Capture
+
+    Attributes
+    ----------
+    path : Path
+        Folder of the capture.
     """
 
     def __init__(self, capture: Capture) -> None:
+        self.path = capture.path
         self._capture = capture
         self._size = len(capture)
         self._frame: pd.DataFrame | None = None

@@ -14,8 +14,10 @@ import traitlets
 
 from courier_nb.core.errors import FrameError
 from courier_nb.core.printable import plain
+from courier_nb.flows.locks.listeners import LockNews
 from courier_nb.jupyter.browser import feed, finding
 from courier_nb.jupyter.browser.finding import Positions
+from courier_nb.jupyter.browser.hearing import rows_by_lock
 from courier_nb.jupyter.browser.locks import with_ends
 from courier_nb.jupyter.browser.shown import Shown
 from courier_nb.jupyter.browser.source import FrameRows
@@ -87,9 +89,23 @@ class TableWidget(CourierWidget):
         for state, rows in states.items():
             self._write_state([row for row in rows if row not in self._shown.marks.states], state)
 
+    def _note_settled(self, news: LockNews) -> None:
+        """Show what became of messages that were settled outside of this table."""
+        try:
+            with self._turn:  # the rows stay the same meanwhile
+                found = rows_by_lock(self._shown.rows, news.states)
+                for state in sorted(set(news.states.values())):
+                    self._write_state([row for row, lock in found if news.states[lock] == state], state)
+                extended = [(row, news.ends[lock]) for row, lock in found if lock in news.ends]
+                if extended:
+                    self._write_locks([row for row, _ in extended], [end for _, end in extended])
+        except Exception as error:  # noqa: BLE001  # the edge of the thread: it is shown under the table
+            self.show_error(error)
+
     def _write_state(self, positions: Sequence[int], state: str) -> None:
         with self._turn:
-            self._shown.marks.set_state(positions, state)
+            if not self._shown.marks.set_state(positions, state):
+                return
         self._tell_marks()
 
     def _write_locks(self, positions: Sequence[int], ends: Sequence[datetime]) -> None:

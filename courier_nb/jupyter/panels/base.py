@@ -144,8 +144,8 @@ class ActionPanel(PanelForm):
             return self.say(f"Nothing was done: {reason}")
         self._withdraw("")
         self.options = {}
+        self.change(error="", said="")  # what was said of an earlier click is not meant for this one
         work = self.work(action.plan_of or action.name)
-        self.change(error="")
         if action.plan_of or action.asks:
             return self._look(action, work, number)
         return self._start(action, work, Facts(self.destination), None, number)

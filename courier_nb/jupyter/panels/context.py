@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import traitlets
@@ -12,6 +13,8 @@ from courier_nb.blocking.client import Client, inner_of
 from courier_nb.client import AsyncClient
 from courier_nb.core.clock import Clock, SystemClock
 from courier_nb.core.errors import CourierError, InvalidArgument
+from courier_nb.core.messages import Message
+from courier_nb.flows.locks.listeners import LockNews
 from courier_nb.jupyter.panels.recording import Code, Variables
 from courier_nb.jupyter.script import Script, connecting
 from courier_nb.jupyter.turns import Turns
@@ -21,12 +24,19 @@ if TYPE_CHECKING:
 
     from courier_nb.connection import Connection
 
+_SETTLED = ("acked", "returned", "dead-lettered", "put_back")
+
 
 class Browser(Protocol):
     """What the panels need of a table of messages; rows are positions in its frame."""
 
     selected_rows: Any
-    _shown: Any
+
+    @property
+    def version(self) -> int: ...
+
+    @property
+    def capture(self) -> Path | None: ...
 
     @property
     def frame(self) -> pd.DataFrame: ...
@@ -45,6 +55,12 @@ class Browser(Protocol):
 
     def mark(self, rows: Iterable[int], state: str) -> None: ...
 
+    def flag(self, rows: Iterable[int], word: str, *, on: bool = True) -> None: ...
+
+    def state_of(self, row: int) -> str: ...
+
+    def flags_of(self, row: int) -> set[str]: ...
+
     def extend_locks(self, rows: Iterable[int], expires: datetime) -> None: ...
 
     def observe(self, handler: Any, names: Any = ...) -> None: ...
@@ -58,6 +74,11 @@ class Editor(Protocol):
     def edited_frame(self, frame: pd.DataFrame) -> pd.DataFrame: ...
 
     def edit_code(self, rows_name: str = ...) -> str: ...
+
+    @property
+    def edits(self) -> dict[int, Message]: ...
+
+    def undo_edit(self, row: int) -> None: ...
 
 
 class Context(traitlets.HasTraits):
@@ -117,7 +138,8 @@ class Context(traitlets.HasTraits):
         self.viewer = viewer
         self.clock = clock or SystemClock()
         self.settled: set[str] = set()
-        """Locks of messages that a panel acknowledged or returned."""
+        """Locks of messages that a panel or a cell acknowledged or returned."""
+        self.connection.keeper.on_settled(self._note_settled)
         self._variables = Variables()
         self._shown: object = None
         if picker is not None:
@@ -160,10 +182,13 @@ class Context(traitlets.HasTraits):
         """Return whether destructive verbs want the destination's name typed, as the guards decide it."""
         return bool(await self.connection.session.production())
 
+    def _note_settled(self, news: LockNews) -> None:
+        self.settled.update(lock for lock, state in news.states.items() if state in _SETTLED)
+
     @property
     def version(self) -> int:
         """Of the table's rows: another one after other rows were shown, the same after more were added."""
-        return 0 if self.browser is None else int(self.browser._shown.version)
+        return 0 if self.browser is None else self.browser.version
 
     @property
     def _filling(self) -> tuple[int, int]:
@@ -173,8 +198,7 @@ class Context(traitlets.HasTraits):
         draft = self._variables.copy()
         if self.browser is not None and self._filling != self._shown:
             draft.rows = ""
-            capture = getattr(self.browser._shown.rows, "_capture", None)
-            draft.shown_capture = "" if capture is None else str(capture.path)
+            draft.shown_capture = str(self.browser.capture or "")
         return draft
 
 

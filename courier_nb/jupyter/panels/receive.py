@@ -9,7 +9,7 @@ from courier_nb.core.printable import plain
 from courier_nb.flows.guard import LookCost
 from courier_nb.flows.reports import Received
 from courier_nb.jupyter.panels.base import ActionPanel
-from courier_nb.jupyter.panels.context import words_of
+from courier_nb.jupyter.panels.context import Browser, words_of
 from courier_nb.jupyter.panels.fields import CONCURRENCY, RATE, Field
 from courier_nb.jupyter.panels.recording import Taken, Variables
 from courier_nb.jupyter.panels.telling import cost, messages, not_ok
@@ -117,18 +117,32 @@ class ReceivePanel(ActionPanel):
 
     def _finish(self, received: Received, adds: bool) -> Done:
         browser = self.context.browser
+        left = 0
         if browser is not None:
             if adds and len(browser):
                 browser.append(received)
             else:
+                left = self._held_in(browser)
                 browser.show(received)
             self.context.shown()
         done = "looked at, and given back" if received.verb == "peek" else "received, and locked for you"
         said = f"{messages(len(received.messages))} {done}; {received.stopped_because}."
         lines = [*received.notes, cost(received.calls, received.seconds)]
+        if left:
+            lines.append(
+                f"{messages(left)} that the table showed before: still held, their locks extended. Settle them, or Release all."
+            )
         if received.ghost_receives:
             lines.append(f"{received.ghost_receives} calls had no answer: each may have locked up to ten messages for a while.")
         return Done(plain(said), [plain(line) for line in lines], not_ok(received.outcomes), received.ok)
+
+    def _held_in(self, browser: Browser) -> int:
+        """Return how many rows of the table the client still holds."""
+        if "lock_id" not in browser.frame.columns:
+            return 0
+        keeper = self.context.connection.keeper
+        held = {row.lock_id for name in self.context.client.held().destinations for row in keeper.ours(name)}
+        return sum(str(lock) in held for lock in browser.frame["lock_id"])
 
     def _show_cost(self, _: Any = None) -> None:
         """Ask what it would cost, which is free, beside everything else."""

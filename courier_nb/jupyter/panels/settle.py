@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ from courier_nb.core.messages import Message, Outcome
 from courier_nb.core.units import seconds
 from courier_nb.flows.guard import Wiring
 from courier_nb.flows.locks.holding import HeldRow
+from courier_nb.flows.locks.listeners import state_after
 from courier_nb.flows.reports import Report
 from courier_nb.flows.stops import STOPPED
 from courier_nb.jupyter.panels.base import ActionPanel
@@ -22,9 +23,7 @@ from courier_nb.jupyter.panels.telling import cost, messages, not_ok, outcome_li
 from courier_nb.jupyter.panels.work import Action, Done, Facts, Work
 from courier_nb.jupyter.script import Name, call
 
-_DONE = {"ack": "acked", "nack": "returned", "extend": "extended"}
 _WORDS = {"ack": "deleted from the queue for good", "nack": "back in the queue", "extend": "extended"}
-_MARKS = {"lost_lock": "lost_lock", "refused": "refused", "unknown": "unknown"}
 
 
 def _later(_: Facts) -> str:
@@ -105,7 +104,7 @@ class SettlePanel(ActionPanel):
         self._mark(chosen, report.outcomes, action)
         if action == "extend" and self.context.browser is not None and chosen.is_shown(self.context):
             places = [place for place, one in zip(chosen.places, report.outcomes, strict=True) if one.kind == "ok"]
-            until = datetime.fromtimestamp(datetime.now(UTC).timestamp() + seconds(lock_ttl), UTC)
+            until = datetime.now(UTC) + timedelta(seconds=seconds(lock_ttl) - report.seconds)
             self.context.browser.extend_locks(places, until)
         return self._done(report, action, chosen.left_out if action == "extend" else [])
 
@@ -115,17 +114,12 @@ class SettlePanel(ActionPanel):
         return Done(said, [*lines, *more, cost(report.calls, report.seconds)], not_ok(report.outcomes), report.ok)
 
     def _mark(self, chosen: Selection, outcomes: Sequence[Outcome], action: str) -> None:
-        """Tell the table what became of its rows, and remember which locks are gone."""
+        """Tell the table what became of its rows; one of the client's own has heard it already."""
         states: dict[str, list[int]] = {"lost_lock": list(chosen.lost)}
-        locks = chosen.frame["lock_id"].tolist()
         for place, one in zip(chosen.places, outcomes, strict=True):
-            state = _DONE[action] if one.kind == "ok" else _MARKS.get(one.kind)
-            if state == "returned" and "dead-letter" in one.reason:
-                state = "dead-lettered"
-            if state is not None and state != "extended":
+            state = state_after(action, one)
+            if state is not None:
                 states.setdefault(state, []).append(place)
-            if one.kind == "ok" and action != "extend":
-                self.context.settled.add(str(locks[place]))
         for state, places in states.items():
             if places and self.context.browser is not None and chosen.is_shown(self.context):
                 self.context.browser.mark(places, state)
@@ -142,6 +136,7 @@ class SettlePanel(ActionPanel):
             raise InvalidArgument(f"This client holds nothing of {here!r}.")
 
         def taken(wiring: Wiring) -> list[HeldRow]:
+            """Return what is released; all but those on their last chance, unless the user wants them too."""
             return [row for row in held if takes_last or not wiring.is_last_chance(row.delivery_count)]
 
         def run(facts: Facts, confirm: str | None) -> Any:
@@ -182,13 +177,14 @@ class SettlePanel(ActionPanel):
 
     def _released(self, held: Sequence[HeldRow], report: Report) -> Done:
         browser = self.context.browser
-        returned = {one.message_id for one in report.outcomes if one.kind == "ok"}
-        gone = {str(row.lock_id) for row in held if row.message_id in returned and row.ended == "returned"}
-        self.context.settled |= gone
+        states = {one.message_id: state_after("nack", one) for one in report.outcomes if one.kind == "ok"}
+        gone = {str(row.lock_id): states.get(row.message_id) for row in held if row.ended == "returned"}
         if browser is not None and gone and "lock_id" in browser.frame.columns:
-            places = [place for place, lock in enumerate(browser.frame["lock_id"]) if str(lock) in gone]
-            if places:
-                browser.mark(places, "returned")
+            locks = browser.frame["lock_id"].astype(str).tolist()
+            for state in {state for state in gone.values() if state}:
+                places = [place for place, lock in enumerate(locks) if gone.get(lock) == state]
+                if places:
+                    browser.mark(places, state)
         return self._done(report, "nack")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from courier_nb.core.messages import Outcome
 from courier_nb.core.printable import plain
+from courier_nb.flows.locks.listeners import DEAD_LETTERED, state_after
 from courier_nb.flows.plans import Plan
 
 OUTCOME_WORDS = {
@@ -54,8 +55,10 @@ def outcome_lines(outcomes: Sequence[Outcome], ok: str) -> list[str]:
     """Return the counts by outcome; `ok` says what happened to those that ended as asked."""
     counts: dict[str, int] = {}
     for one in outcomes:
-        counts[one.kind] = counts.get(one.kind, 0) + 1
-    return counted(counts, {"ok": ok, **OUTCOME_WORDS}) if counts else ["Nothing was there to do."]
+        kind = DEAD_LETTERED if state_after("nack", one) == DEAD_LETTERED else one.kind
+        counts[kind] = counts.get(kind, 0) + 1
+    words = {"ok": ok, DEAD_LETTERED: "gone to the dead-letter queue: their deliveries were used up", **OUTCOME_WORDS}
+    return counted(counts, words) if counts else ["there was nothing to do"]
 
 
 def cost(calls: int, seconds: float) -> str:

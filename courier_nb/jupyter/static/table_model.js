@@ -2,8 +2,8 @@
 
 export const AMBER_MILLISECONDS = 30_000;
 
-const SYMBOLS = { acked: "✓", returned: "↩", put_back: "↩", held: "●", refused: "✗", lost_lock: "⚠", unknown: "?", skipped: "–" };
-const SETTLED = ["acked", "returned", "put_back", "lost_lock"];
+const SYMBOLS = { acked: "✓", returned: "↩", put_back: "↩", "dead-lettered": "↪", held: "●", refused: "✗", lost_lock: "⚠", unknown: "?", skipped: "–" };
+const SETTLED = ["acked", "returned", "put_back", "dead-lettered", "lost_lock"];
 const WIDTHS = { state: 110, message_id: 285, created: 162, received_at: 162, delivery_count: 145, lock_left: 100, size: 90, preview: 460 };
 const LABELS = { lock_left: "lock left", preview: "body" };
 

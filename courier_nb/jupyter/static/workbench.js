@@ -24,12 +24,14 @@ function drawHeader(model) {
     const mode = model.get("mode");
     place.replaceChildren(make("strong", {}, mode.connection || "not connected"));
     for (const [words, kind] of modeBadges(mode)) place.append(make("span", { class: `cnb-badge cnb-${kind}` }, words));
+    const held = model.get("held");
+    if (held) place.append(make("span", { class: "cnb-badge cnb-warn", title: "Their locks are extended, in billed calls. Settle them, or Release all." }, held));
     const busy = model.get("busy");
     place.append(make("span", { class: "cnb-busy", role: "status" }, busy ? `Under way: ${busy}` : ""));
   };
-  model.on("change:mode change:busy", draw);
+  model.on("change:mode change:busy change:held", draw);
   draw();
-  return { element: place, stop: () => model.off("change:mode change:busy", draw) };
+  return { element: place, stop: () => model.off("change:mode change:busy change:held", draw) };
 }
 
 function drawScript(model) {
@@ -90,6 +92,23 @@ function drawTabs(model, panels) {
   return { element: make("div", {}, list, ...Object.values(panels)), stop: () => model.off("change:tab", draw) };
 }
 
+const DEAD =
+  "The kernel behind this workbench has ended or was restarted: nothing here acts any more, and the times left of locks are no longer " +
+  "true. What was held goes back to its queue, at the latest when its lock ends. Run the cell again.";
+
+/** Say when the kernel is gone: the page looks as before, its clocks go on, and every click would be lost. */
+function drawDead(part, acting) {
+  const place = make("div", { role: "alert", class: "cnb-error" });
+  const draw = () => {
+    place.textContent = part.comm_live ? "" : DEAD;
+    place.hidden = part.comm_live;
+    for (const element of acting) element.inert = !part.comm_live;
+  };
+  part.on("comm_live_update", draw);
+  draw();
+  return { element: place, stop: () => part.off("comm_live_update", draw) };
+}
+
 async function render({ model, el }) {
   const views = [];
   const parts = model.get("_parts");
@@ -109,17 +128,21 @@ async function render({ model, el }) {
   const errors = errorPlace(model);
   const table = make("div", { class: "cnb-part" }, await place("browser"));
   const body = make("div", { class: "cnb-part" }, await place("viewer"));
+  const picker = make("div", { class: "cnb-part" }, await place("picker"));
+  const acting = model.get("_tabs").map((name) => panels[name]);
+  const dead = drawDead(views[0].model, [picker, ...acting]); // of a part: anywidget hides this of the workbench's own model
   el.append(
     header.element,
+    dead.element,
     errors.element,
-    make("div", { class: "cnb-part" }, await place("picker")),
+    picker,
     make("div", { class: "cnb-part" }, tabs.element),
     make("div", { class: "cnb-messages" }, table, body),
   );
   const loseKeys = keepKeys(el);
   return () => {
     loseKeys();
-    for (const part of [header, script, tabs, errors]) part.stop();
+    for (const part of [header, dead, script, tabs, errors]) part.stop();
     for (const view of views) view.remove();
   };
 }

@@ -129,11 +129,31 @@ def test_columns_shown_by_default_tell_messages_apart() -> None:
     frame = frame.assign(destination="q", delivery_count=[1, 2], lock_expires_at=pd.to_datetime([None, None], utc=True))
     properties = {"prop.contentType": "text/csv", "prop.varies": ["x", None], "prop.same": "x", "size": [1, 2], "preview": "x"}
     frame = frame.assign(**properties)
-    wanted = ["state", "message_id", "created", "delivery_count", "size", "prop.contentType", "preview", "prop.varies"]
+    wanted = ["state", "message_id", "created", "delivery_count", "size", "prop.varies", "preview"]
     assert default_columns(frame) == wanted
     frame["created"] = pd.NaT
     assert default_columns(frame.assign(received_at=frame["created"]))[2] == "received_at"
     assert default_columns(pd.DataFrame({"outcome": ["ok"], "reason": [""]})) == ["outcome", "reason"]
+
+
+def test_of_the_properties_those_are_shown_that_tell_most() -> None:
+    count = 200
+    properties = {
+        "prop.contentType": ["application/json"] * count,
+        "prop.id": [f"id-{i}" for i in range(count)],  # tells each row, as its message id does already
+        "prop.rare": ["x" if i == 7 else None for i in range(count)],
+        "prop.event": [("created", "paid", "sent")[i % 3] for i in range(count)],
+        "prop.many": [str(i % 90) for i in range(count)],
+        "prop.source": [("web", "shop")[i % 2] for i in range(count)],
+        "prop.region": [("eu", "us", "ap", "sa")[i % 4] for i in range(count)],
+    }
+    frame = pd.DataFrame({"message_id": [str(i) for i in range(count)], "preview": "x", **properties})
+    shown = ["state", "message_id", "prop.region", "prop.event", "prop.source", "prop.rare", "preview"]
+    assert default_columns(frame) == shown
+    page = FrontEnd()
+    MessageBrowser(frame.drop(columns=["preview", "prop.rare", "prop.region"]).assign(body="{}"), comm=page)
+    page.say({"do": "rows"})
+    assert page.told("rows")[0][0]["shown"][-5:-1] == ["prop.event", "prop.source", "prop.id", "prop.many"]
 
 
 def test_a_capture_is_shown_without_reading_its_bodies_into_memory(captured: Captured) -> None:

@@ -127,7 +127,8 @@ def test_lost_locks_are_counted_left_out_and_marked(bench: Bench) -> None:
 def test_a_lock_that_the_broker_took_back_is_told_row_by_row(bench: Bench) -> None:
     fill(bench.broker, "orders", 2)
     bench.take(2)
-    bench.client.destination("orders").nack(bench.browser.frame.iloc[[0]], progress=False)
+    with connected(bench.broker) as other:  # this client does not hear of it
+        other.destination("orders").nack(bench.browser.frame.iloc[[0]], progress=False)
     bench.browser.select([0, 1])
     report = act(bench.settle, "ack")
     assert not report["ok"]

@@ -56,6 +56,40 @@ def test_all_parts_act_on_what_is_picked_and_shown(broker: LocalBroker, client: 
     compile(bench.script.text, "script", "exec")
 
 
+def test_what_is_held_is_said_whether_the_table_shows_it_or_not(broker: LocalBroker, client: Client) -> None:
+    fill(broker, "orders", 5)
+    fill(broker, "repaired", 2)
+    bench = client.browse(destination="orders")
+    assert bench.held == ""
+    bench.receive.set(how="receive", count="5")
+    act(bench.receive, "receive")
+    assert bench.held == "Holding 5 messages: 5 of orders"
+    bench.picker.value = "repaired"
+    report = act(bench.receive, "receive")
+    assert bench.held == "Holding 7 messages: 5 of orders, 2 of repaired"
+    assert any("5 messages that the table showed before: still held" in line for line in report["lines"])
+    client.destination("repaired").ack(bench.browser.frame)  # by a cell
+    wait_for(lambda: bench.held == "Holding 5 messages: 5 of orders")
+    bench.picker.value = "orders"
+    act(bench.settle, "release")
+    wait_for(lambda: bench.held == "")
+
+
+def test_messages_on_their_last_chance_are_said_to_be_dead_lettered(broker: LocalBroker, client: Client) -> None:
+    fill(broker, "orders", 2)
+    client.destination("orders").peek(2, polling_time="20ms", progress=False)
+    bench = client.browse(destination="orders")
+    bench.receive.set(how="receive", count="2")
+    act(bench.receive, "receive")
+    bench.browser.select([0])
+    report = act(bench.settle, "nack")
+    assert "1 gone to the dead-letter queue" in report["said"]
+    assert bench.browser.state_of(0) == "dead-lettered"
+    report = act(bench.settle, "release")
+    assert "there was nothing to do" in report["said"]
+    assert sum(broker.depth("orders-dlq").values()) == 1
+
+
 def test_what_is_under_way_and_the_mode_are_always_said(broker: LocalBroker) -> None:
     with connected(broker, production=True, read_only=True) as client:
         bench = client.browse()
