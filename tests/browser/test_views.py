@@ -87,3 +87,19 @@ def test_a_saved_notebook_holds_neither_bodies_nor_properties(bench: Bench) -> N
     assert "secret" not in saved
     lock = notebook.python("workbench.browser.frame['lock_id'][0]")
     assert lock not in saved
+
+
+@IN_NOTEBOOK
+def test_a_kernel_that_was_restarted_is_announced_and_the_cell_run_again_works(bench: Bench) -> None:
+    notebook = bench.notebook
+    gone = bench.root.get_by_role("alert").filter(has_text="Run the cell again")
+    expect(gone).to_have_count(0)
+    notebook.page.evaluate("async () => { await jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart() }")
+    expect(gone).to_be_visible()
+    notebook.mistakes.clear()  # what was on its way to the kernel that has ended
+    notebook.run_cell(0)
+    notebook.run_cell(1)
+    again = Bench(notebook, notebook.output(1).locator(".cnb-workbench"))
+    expect(again.root.get_by_role("alert").filter(has_text="Run the cell again")).to_have_count(0)
+    again.take("orders-dlq", 3)
+    expect(again.rows).to_have_count(3)
