@@ -156,7 +156,8 @@ class ReceivingVerbs(LookingVerbs):
         run_id = new_run_id()
         root = Path(to) if to is not None else default_capture_folder(self.id, operations.place.environment, run_id)
         if dry_run:
-            return await (await self._connection.planner(concurrency, rate)).drain(self.id, root, limit)
+            ours = len(self._connection.keeper.ours(self.id))
+            return await (await self._connection.planner(concurrency, rate)).drain(self.id, root, limit, ours=ours)
         stop = stop_after(limit, empties=empties, idle=idle, timeout=timeout)
         counter = Counter(f"drain {self.id}", total=limit)
         async with (

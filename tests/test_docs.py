@@ -113,6 +113,6 @@ def test_the_ten_lines_of_the_readme_run(
 def test_the_ci_calls_the_readme_s_test_command() -> None:
     install, test = re.findall(r"```sh\n(python -m pip install -e .*?) && (.*?)\n```", README)[0]
     script = (TOP / ".ci" / "run").read_text()
-    assert test == "python -m pytest"
+    assert test.startswith("python -m pytest")
     assert f"\n{test}\n" in script
     assert install.removeprefix("python -m pip install ") in script

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from anyio import to_thread
 
-from courier_nb.core.errors import InvalidArgument
+from courier_nb.core.errors import CourierError, InvalidArgument
 from courier_nb.core.messages import Message
 from courier_nb.core.rates import Rate, as_rate
-from courier_nb.flows.plans import Fact, Headroom, Plan, calls_for, headroom_of, pace_of
+from courier_nb.flows.plans import Fact, Headroom, Plan, calls_for, headroom_of, messages, pace_of
 from courier_nb.flows.settle import Held, SettleVerb
 from courier_nb.flows.sources import OpenSource
 from courier_nb.storage.journal.journal import Journal
+from courier_nb.storage.layout import Layout, check_identity
+from courier_nb.storage.manifest import Manifest
+from courier_nb.storage.reading import PartReader
 from courier_nb.wire.codec import body_text
 from courier_nb.wire.operations import Operations
 from courier_nb.wire.retry import Operation
@@ -137,17 +141,27 @@ class Planner:
             details={"groups": len(content.groups), "body_bytes": content.body_bytes, **content.details},
         )
 
-    async def drain(self, destination: str, root: Path, limit: int | None) -> Plan:
-        """Return what a drain would do."""
+    async def drain(self, destination: str, root: Path, limit: int | None, *, ours: int = 0) -> Plan:
+        """Return what a drain would do.
+
+        Parameters
+        ----------
+        destination : str
+        root : Path
+            Folder of the capture.
+        limit : int or None
+        ours : int
+            Messages of the destination that this client holds itself.
+        """
         headroom, depth = await headroom_of(self.session, destination)
         rows = None if depth is None else depth.messages if limit is None else min(limit, depth.messages)
         calls = calls_for(rows, calls_per_batch=2)
         warnings = ["The number of messages is up to a minute old, and others may add or take some."] if depth else []
-        if depth is not None and depth.in_flight:
-            warnings.append(f"{depth.in_flight} messages are locked by others; they are not seen while they are.")
+        warnings += _locked(None if depth is None else depth.in_flight, ours)
         if rows is None:
             warnings.append("The depth is not known: a connected app or a user may ask the Stats API.")
         free = await to_thread.run_sync(_free_bytes, root)
+        warnings += await to_thread.run_sync(_others_in, root, destination)
         return await self.plan(
             "drain",
             destination,
@@ -208,6 +222,38 @@ def _looked_through(source: OpenSource) -> Content:
     for message in source.messages:
         content.add(message)
     return content
+
+
+def _locked(in_flight: int | None, ours: int) -> list[str]:
+    """Return in words what a drain does not see as it is locked, by this client itself or by others."""
+    if ours:
+        if in_flight is None:
+            return [f"This client holds {messages(ours)} of it itself; a drain does not see what is locked."]
+        known = max(in_flight, ours)  # the depth lags by up to a minute
+        return [f"Of {known} in flight this client holds {ours}; a drain does not see what is locked."]
+    if in_flight:
+        return [f"{messages(in_flight)} {'is' if in_flight == 1 else 'are'} locked by others; what is locked is not seen."]
+    return []
+
+
+def _others_in(root: Path, destination: str) -> list[str]:
+    """Return a warning when a folder holds messages of other destinations; nothing that was left unfinished there is touched."""
+    layout = Layout(root)
+    if not layout.identity_file.is_file():
+        return []
+    found: Counter[str] = Counter()
+    try:
+        check_identity(layout)
+        manifest = Manifest(layout)
+        reader = PartReader(layout, manifest)
+        for part in list(manifest.state().parts.values()):
+            for batch in reader.read(part, ["destination"]):
+                for one in batch["destination"].value_counts().to_pylist():
+                    found[str(one["values"])] += one["counts"]
+    except (CourierError, OSError) as error:
+        return [f"What this folder holds already cannot be read: {error}"]
+    others = [f"{messages(count)} of {name!r}" for name, count in sorted(found.items()) if name != destination]
+    return [f"This folder already holds {', '.join(others)}."] if others else []
 
 
 def _free_bytes(root: Path) -> int | None:

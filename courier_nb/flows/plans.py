@@ -150,16 +150,15 @@ class Plan:
     def lines(self) -> list[str]:
         """Return the plan as lines for people."""
         known = self.to_do is not None
-        of = f" of {self.rows}" if self.skipped else ""
-        calls = "an unknown number of" if self.calls is None else f"at least {self.calls}"
-        what = f"{self.to_do}{of} messages" if known else "an unknown number of messages"
-        lines = [f"Would {self.verb} {what} ({plain(self.destination)}) in {calls} calls, each billed. Nothing was sent."]
+        of = f"{self.to_do} of " if self.skipped else ""
+        what = f"{of}{messages(self.rows or 0)}" if known else "an unknown number of messages"
+        lines = [f"Would {self.verb} {what} ({plain(self.destination)}) {_billed(self.calls)}. Nothing was sent."]
         lines += [f"  skipped: {count} ({plain(why)})" for why, count in self.skipped.items() if count]
         if self.pace.seconds is None:
             lines.append(f"  time: not known ({self.pace.source})")
         else:
             lines.append(f"  time: about {_duration(self.pace.seconds)} ({self.pace.source})")
-        room = "not known" if self.headroom.messages is None else f"{self.headroom.messages} messages"
+        room = "not known" if self.headroom.messages is None else messages(self.headroom.messages)
         lines.append(f"  in-flight headroom: {room} ({self.headroom.source})")
         lines += [f"  {name.replace('_', ' ')}: {plain(str(value))}" for name, value in self.details.items() if value is not None]
         lines += [f"  warning: {plain(warning)}" for warning in self.warnings]
@@ -167,6 +166,11 @@ class Plan:
 
     def __repr__(self) -> str:
         return "\n".join(self.lines())
+
+
+def messages(count: int) -> str:
+    """Return a number of messages in words."""
+    return "1 message" if count == 1 else f"{count} messages"
 
 
 def calls_for(messages: int | None, *, calls_per_batch: int = 1) -> int | None:
@@ -258,6 +262,15 @@ def _held(rate: Rate | None, calls: int, messages: int) -> Pace | None:
     needed = [calls / rate.calls] if rate.calls else []
     needed += [messages / rate.messages] if rate.messages else []
     return Pace(max(needed) + rate.ramp_seconds / 2, "the rate that was asked for") if needed else None
+
+
+def _billed(calls: int | None) -> str:
+    """Return in how many calls it would be done."""
+    if calls is None:
+        return "in an unknown number of calls, each billed"
+    if calls == 0:
+        return "without any call"
+    return "in at least 1 call, which is billed" if calls == 1 else f"in at least {calls} calls, each billed"
 
 
 def _duration(seconds: float) -> str:

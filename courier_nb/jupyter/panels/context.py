@@ -13,7 +13,6 @@ from courier_nb.blocking.client import Client, inner_of
 from courier_nb.client import AsyncClient
 from courier_nb.core.clock import Clock, SystemClock
 from courier_nb.core.errors import CourierError, InvalidArgument
-from courier_nb.core.messages import Message
 from courier_nb.flows.locks.listeners import LockNews
 from courier_nb.jupyter.panels.recording import Code, Variables
 from courier_nb.jupyter.script import Script, connecting
@@ -74,11 +73,6 @@ class Editor(Protocol):
     def edited_frame(self, frame: pd.DataFrame) -> pd.DataFrame: ...
 
     def edit_code(self, rows_name: str = ...) -> str: ...
-
-    @property
-    def edits(self) -> dict[int, Message]: ...
-
-    def undo_edit(self, row: int) -> None: ...
 
 
 class Context(traitlets.HasTraits):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
-from courier_nb.core.errors import InvalidArgument
+from courier_nb.core.errors import CourierError, InvalidArgument
 from courier_nb.core.printable import plain
-from courier_nb.flows.plans import Plan
+from courier_nb.core.runs import new_run_id
+from courier_nb.flows.plans import Plan, messages
 from courier_nb.flows.reports import DrainReport
 from courier_nb.flows.stops import STOPPED
 from courier_nb.jupyter.panels.base import ActionPanel
 from courier_nb.jupyter.panels.fields import CONCURRENCY, RATE, Field
 from courier_nb.jupyter.panels.recording import Variables
-from courier_nb.jupyter.panels.telling import DRAIN_WORDS, cost, counted, messages, plan_lines
+from courier_nb.jupyter.panels.telling import DRAIN_WORDS, cost, counted, plan_lines
 from courier_nb.jupyter.panels.undoing import UNDO, UNDO_PLAN, undo_work
 from courier_nb.jupyter.panels.work import Action, Done, Facts, Work
 from courier_nb.jupyter.script import call
@@ -45,6 +47,12 @@ class DrainPanel(ActionPanel):
         UNDO,
     )
 
+    def __init__(self, *args: Any, **keywords: Any) -> None:
+        self._filled_in = ""
+        self._before = ""
+        """Comes before the run of the last drain, as runs are named by the time."""
+        super().__init__(*args, **keywords)
+
     def why_not(self, action: Action) -> str:
         if "undo" in (action.name, action.plan_of):
             return "" if self.context.last_drain else "nothing was drained here yet."
@@ -66,6 +74,7 @@ class DrainPanel(ActionPanel):
             return Facts(here, plan_lines(plan), found=str(plan.details["capture"]))
 
         def run(facts: Facts, confirm: str | None) -> Any:
+            self._before = new_run_id()
             return destination.drain(facts.found, confirm=confirm, **keywords)
 
         def code(variables: Variables, confirm: str | None, result: Capture | None) -> None:
@@ -109,8 +118,19 @@ class DrainPanel(ActionPanel):
         return Done(plain(said), [plain(line) for line in every], ok=report.ok, offers=offers)
 
     def after_trouble(self, facts: Facts) -> None:
-        if facts.found:
+        if not facts.found:
+            return
+        new = [run for run in _runs_of(facts.found) if run > self._before]
+        if new:
+            self.context.set(capture=facts.found, last_drain=new[-1])
+        if facts.destination == self.destination:  # not where another queue was picked meanwhile
+            self._filled_in = facts.found
             self.set(to=facts.found)
+
+    def _on_destination(self, change: Any) -> None:
+        super()._on_destination(change)
+        if self._filled_in and self.values["to"] == self._filled_in:  # it is of the queue of before
+            self.set(to="")
 
     def offer(self, name: str) -> str:
         if name != "show" or self.context.browser is None or not isinstance(self.result, Capture):
@@ -124,3 +144,10 @@ class DrainPanel(ActionPanel):
         self.context.record(code)
         self.context.shown()
         return f"The table shows the capture: {messages(len(capture))}."
+
+
+def _runs_of(folder: str) -> list[str]:
+    """Return the runs that a capture holds messages of, in their order; none when it is no capture, or cannot be read."""
+    with suppress(CourierError, OSError):
+        return [str(run) for run in Capture(folder).runs["run"]]
+    return []

@@ -7,12 +7,12 @@ from typing import Any
 from courier_nb.core.errors import InvalidArgument
 from courier_nb.core.printable import plain
 from courier_nb.flows.moving.moved import MoveReport
-from courier_nb.flows.plans import Plan
+from courier_nb.flows.plans import Plan, messages
 from courier_nb.flows.stops import STOPPED
 from courier_nb.jupyter.panels.base import ActionPanel
 from courier_nb.jupyter.panels.fields import CONCURRENCY, FIFO, IDS, PROVENANCE, RATE, UNKNOWN, Field, fifo_of
 from courier_nb.jupyter.panels.recording import Variables
-from courier_nb.jupyter.panels.telling import MOVE_WORDS, cost, counted, messages, not_ok, plan_lines
+from courier_nb.jupyter.panels.telling import MOVE_WORDS, cost, counted, not_ok, plan_lines
 from courier_nb.jupyter.panels.work import Action, Done, Facts, Work
 from courier_nb.jupyter.script import call
 

@@ -7,12 +7,13 @@ from typing import Any
 from courier_nb.core.errors import InvalidArgument
 from courier_nb.core.printable import plain
 from courier_nb.flows.guard import LookCost
+from courier_nb.flows.plans import messages
 from courier_nb.flows.reports import Received
 from courier_nb.jupyter.panels.base import ActionPanel
 from courier_nb.jupyter.panels.context import Browser, words_of
 from courier_nb.jupyter.panels.fields import CONCURRENCY, RATE, Field
 from courier_nb.jupyter.panels.recording import Taken, Variables
-from courier_nb.jupyter.panels.telling import cost, messages, not_ok
+from courier_nb.jupyter.panels.telling import cost, not_ok
 from courier_nb.jupyter.panels.work import Action, Done, Facts, Work
 from courier_nb.jupyter.script import call
 from courier_nb.jupyter.tasks import BackgroundTask, Ended

@@ -121,7 +121,9 @@ Code = Callable[[Variables], None]
 
 
 def picked(variables: Variables, frame: pd.DataFrame, positions: Sequence[int]) -> str:
-    """Write how rows of the table are picked, and return the variable or expression that holds them.
+    """Write how rows of the table are picked, and return the variable that holds them.
+
+    They are always named one by one: whoever runs the script later may get other messages, and those nobody has seen.
 
     Parameters
     ----------
@@ -131,8 +133,6 @@ def picked(variables: Variables, frame: pd.DataFrame, positions: Sequence[int]) 
         Places of the rows in it.
     """
     rows = variables.frame()
-    if len(positions) == len(frame):
-        return rows
     ids = frame["message_id"] if "message_id" in frame.columns else pd.Series([None] * len(frame))
     chosen = ids.iloc[list(positions)]
     others = ids.drop(index=ids.index[list(positions)]) if ids.index.is_unique else ids[~ids.isin(set(chosen))]
@@ -141,10 +141,8 @@ def picked(variables: Variables, frame: pd.DataFrame, positions: Sequence[int]) 
     if chosen.isna().any() or not chosen.is_unique or chosen.isin(set(others)).any():
         variables.add("# Message ids repeat here, so rows are told by their places; these hold for the same order of arrival.")
         variables.add(f"picked = {rows}.iloc[{_listed(positions)}]")
-    elif len(chosen) <= len(others) or others.isna().any():
-        variables.add(f'picked = {rows}[{rows}["message_id"].isin({_listed(map(str, chosen))})]')
     else:
-        variables.add(f'picked = {rows}[~{rows}["message_id"].isin({_listed(map(str, others))})]')
+        variables.add(f'picked = {rows}[{rows}["message_id"].isin({_listed(map(str, chosen))})]')
     return "picked"
 
 

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from courier_nb.core.errors import InvalidArgument
+from courier_nb.core.printable import plain
 from courier_nb.flows.plans import Plan
 from courier_nb.flows.replaying.replayed import Replayed
 from courier_nb.flows.stops import STOPPED
 from courier_nb.jupyter.panels.base import ActionPanel
 from courier_nb.jupyter.panels.fields import CONCURRENCY, FIFO, IDS, PROVENANCE, RATE, UNKNOWN, Field, fifo_of
+from courier_nb.jupyter.panels.originals import REPLAYED, confirmed, done_before, originals, said_of
 from courier_nb.jupyter.panels.recording import Variables, picked
-from courier_nb.jupyter.panels.telling import messages, plan_lines
+from courier_nb.jupyter.panels.telling import plan_lines
 from courier_nb.jupyter.panels.undoing import UNDO, UNDO_PLAN, replayed_done, undo_work
-from courier_nb.jupyter.panels.work import Action, Facts, Work
+from courier_nb.jupyter.panels.work import Action, Done, Facts, Work
 from courier_nb.jupyter.script import Name, call
 
 _NAMES = ("unknown", "ids", "rate", "concurrency")
 _DEFAULTS = {"unknown": "report", "ids": "auto"}
-_SelectedSource = tuple[pd.DataFrame | str, str, Callable[[Variables], str]]
+_SelectedSource = tuple[pd.DataFrame | str, str, Callable[[Variables], str], Sequence[int]]
 
 
 class ReplayPanel(ActionPanel):
@@ -91,7 +95,9 @@ class ReplayPanel(ActionPanel):
         if given["fifo"] is not None:
             keywords["fifo"] = fifo_of(given["fifo"])
         to, client = given["to"], self.context.inner
-        source, what, write = self._source(given)
+        source, what, write, places = self._source(given)
+        browser = self.context.browser
+        before = done_before(browser, places) if browser is not None else []
 
         async def look() -> Facts:
             plan = await client.replay(source, to=to, dry_run=True, **keywords)
@@ -113,21 +119,21 @@ class ReplayPanel(ActionPanel):
             f"replay of {what}",
             run,
             code,
-            replayed_done,
+            partial(self._finish, places, self.context.version),
             look,
-            lambda facts: [f"Replay {what} into {facts.destination!r}.", *facts.lines],
+            lambda facts: [f"Replay {what} into {facts.destination!r}.", *before, *facts.lines],
             "Replay",
             if_cut_off=lambda _: "The ledger knows what was sent: the same replay goes on, and sends nothing twice.",
             destination=to or "",
         )
 
     def _source(self, given: dict[str, Any]) -> _SelectedSource:
-        """Return what is replayed, in words, and what writes it as Python."""
+        """Return what is replayed, in words, what writes it as Python, and which rows of the table it is."""
         browser = self.context.browser
         if given["source"] == "capture" or browser is None:
             folder = str(Path(given["folder"]).expanduser())
-            return folder, f"the capture {folder}", lambda variables: variables.captures.get(folder) or repr(folder)
-        hidden = ""
+            return folder, f"the capture {folder}", lambda variables: variables.captures.get(folder) or repr(folder), []
+        hidden = 0
         places = list(range(len(browser)))
         rows = browser.frame if given["source"] == "shown" else browser.selected
         if given["source"] == "selected":
@@ -135,8 +141,7 @@ class ReplayPanel(ActionPanel):
             seen = [place in visible for place in browser.selected_rows]
             places = [place for place, is_seen in zip(browser.selected_rows, seen, strict=True) if is_seen]
             rows = rows[seen]
-            left_out = len(browser.selected_rows) - len(places)
-            hidden = f" ({left_out} more are hidden by the filter and left out)" if left_out else ""
+            hidden = len(browser.selected_rows) - len(places)
             if not places:
                 raise InvalidArgument("All selected rows are hidden by the filter. Select rows that you see.")
         viewer = self.context.viewer
@@ -153,7 +158,16 @@ class ReplayPanel(ActionPanel):
             variables.add(f"repaired = {expression}", edits)
             return "repaired"
 
-        return edited, f"{messages(len(rows))} of the table{hidden}{', with edits' if edits else ''}", write
+        return edited, f"{said_of(len(rows), hidden)}{', with edits' if edits else ''}", write, places
+
+    def _finish(self, places: Sequence[int], version: int, report: Replayed) -> Done:
+        done, browser = replayed_done(report), self.context.browser
+        if browser is None or not places or self.context.version != version:  # other rows are shown by now
+            return done
+        arrived = confirmed(report, places)
+        browser.flag(arrived, REPLAYED)
+        *told, run, cost = done.lines
+        return replace(done, lines=[*told, *map(plain, originals(browser, arrived)), run, cost])
 
     def _on_capture(self, _: Any) -> None:
         if self.values["folder"] in ("", self._offered):  # not one that somebody typed

@@ -10,9 +10,9 @@ import pandas as pd
 
 from courier_nb.core.errors import InvalidArgument
 from courier_nb.flows.guard import Wiring
+from courier_nb.flows.plans import messages
 from courier_nb.flows.sources import held_rows
 from courier_nb.jupyter.panels.context import Context
-from courier_nb.jupyter.panels.telling import messages
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,14 @@ from courier_nb.core.units import seconds
 from courier_nb.flows.guard import Wiring
 from courier_nb.flows.locks.holding import HeldRow
 from courier_nb.flows.locks.listeners import state_after
+from courier_nb.flows.plans import messages
 from courier_nb.flows.reports import Report
 from courier_nb.flows.stops import STOPPED
 from courier_nb.jupyter.panels.base import ActionPanel
 from courier_nb.jupyter.panels.fields import CONCURRENCY, RATE, Field
 from courier_nb.jupyter.panels.recording import Variables, picked
 from courier_nb.jupyter.panels.selection import Selection, selection
-from courier_nb.jupyter.panels.telling import cost, messages, not_ok, outcome_lines
+from courier_nb.jupyter.panels.telling import cost, not_ok, outcome_lines
 from courier_nb.jupyter.panels.work import Action, Done, Facts, Work
 from courier_nb.jupyter.script import Name, call
 

@@ -32,11 +32,6 @@ MOVE_WORDS = {
 }
 
 
-def messages(count: int) -> str:
-    """Return a number of messages in words."""
-    return "1 message" if count == 1 else f"{count} messages"
-
-
 def counted(counts: Mapping[str, int], words: Mapping[str, str]) -> list[str]:
     """Return one line for each outcome that occurred."""
     return [f"{counts[kind]} {words.get(kind, kind)}" for kind in dict.fromkeys((*words, *counts)) if counts.get(kind)]

@@ -215,14 +215,30 @@ def test_what_cannot_be_done_has_no_python_and_says_why(bench: Bench) -> None:
     assert bench.settle.error == ""
 
 
-def test_all_rows_need_no_list_and_most_rows_are_named_by_the_others(bench: Bench) -> None:
+def test_rows_are_always_named_so_that_nothing_is_settled_which_nobody_has_seen(bench: Bench) -> None:
     fill(bench.broker, "orders", 5)
     bench.take(5)
+    every = [str(one) for one in bench.browser.frame["message_id"]]
     bench.browser.select(range(5))
-    assert bench.settle.code("ack") == "orders.ack(rows)"
-    every = list(bench.browser.frame["message_id"])
-    bench.browser.select([row for row in range(5) if every[row] != "m-003"])
-    assert bench.settle.code("ack") == "picked = rows[~rows[\"message_id\"].isin(['m-003'])]\norders.ack(picked)"
+    assert bench.settle.code("ack") == f'picked = rows[rows["message_id"].isin({every})]\norders.ack(picked)'
+    others = [one for one in every if one != "m-003"]
+    bench.browser.select([every.index(one) for one in others])
+    assert bench.settle.code("ack") == f'picked = rows[rows["message_id"].isin({others})]\norders.ack(picked)'
+
+
+def test_a_later_run_of_the_script_leaves_alone_what_nobody_has_seen(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def put(broker: LocalBroker) -> None:
+        fill(broker, "orders", 6)
+
+    fill(bench.broker, "orders", 4)
+    bench.take(10)
+    bench.browser.select(range(4))
+    act(bench.settle, "ack")
+    bench.client.close()
+    with run_again(bench, put, tmp_path, monkeypatch) as second:
+        assert [one[0] for one in state(second)["orders"]] == ["m-004", "m-005"]
 
 
 def test_long_lists_of_ids_are_broken_into_lines_and_stay_python(bench: Bench) -> None:
