@@ -10,6 +10,7 @@ import pandas as pd
 from courier_nb.connection import Connection
 from courier_nb.core.errors import Closed, InvalidArgument
 from courier_nb.core.portal import run
+from courier_nb.core.printable import plain
 from courier_nb.frames.verbs import ORIGIN
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def client_of(frame: pd.DataFrame, given: object) -> Client:
     Raises
     ------
     InvalidArgument
-        When none was given and the frame knows none that is still in use.
+        When none was given and the frame knows none that is still in use, or rows are of another environment than its own.
     Closed
         When it is closed.
     """
@@ -47,7 +48,22 @@ def client_of(frame: pd.DataFrame, given: object) -> Client:
         raise InvalidArgument(f"client is of type {type(client).__name__}, expected a Client, as courier_nb.connect() gives it.")
     if _connections[client].session.is_closed:
         raise Closed("The client of these rows is closed: give one that is not, client=courier_nb.connect(...).")
+    if given is None:
+        _check_environment(frame, client)
     return client
+
+
+def _check_environment(frame: pd.DataFrame, client: Client) -> None:
+    """Refuse rows of elsewhere: a concatenation of what two clients received names that of its first rows only."""
+    place = _connections[client].session.place
+    if place is None or list(frame.columns).count("environment") != 1:
+        return
+    others = sorted({str(name) for name in frame["environment"].dropna()} - {place.environment})
+    if others:
+        raise InvalidArgument(
+            f"Some rows are of environment {plain(others[0])!r}, and the client that they name is connected to "
+            f"{place.environment!r}: act on the rows of each by themselves, or give a client, client=. Nothing was sent."
+        )
 
 
 def permit(client: Client, verb: str, destination: str, confirm: str | None) -> None:

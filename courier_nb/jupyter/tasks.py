@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -12,7 +13,10 @@ import anyio.to_thread
 from courier_nb.core.portal import Job, start
 from courier_nb.core.progress import Counter, current_board
 
+_log = logging.getLogger("courier_nb")
+
 T = TypeVar("T")
+News = TypeVar("News")
 
 _TICK_SECONDS = 0.15
 
@@ -97,11 +101,22 @@ class BackgroundTask(Generic[T]):
                 ended = Ended(error=error)
             finally:
                 with anyio.CancelScope(shield=True):
-                    await anyio.to_thread.run_sync(self._on_end, ended)
+                    await anyio.to_thread.run_sync(_tell, self._on_end, ended)
             group.cancel_scope.cancel()
 
     async def _tick(self) -> None:
         board = current_board.get()
-        while board is not None:
+        is_heard = board is not None
+        while board is not None and is_heard:
             await anyio.sleep(_TICK_SECONDS)
-            await anyio.to_thread.run_sync(self._on_tick, list(board.counters))
+            is_heard = await anyio.to_thread.run_sync(_tell, self._on_tick, list(board.counters))
+
+
+def _tell(listener: Callable[[News], None], news: News) -> bool:
+    """Return whether a listener took the news: what it raises must not cut off work that is under way."""
+    try:
+        listener(news)
+    except Exception as error:  # noqa: BLE001  # such as that of somebody's observer of a trait
+        _log.error("A widget could not show how its work goes (%s); the work itself goes on.", type(error).__name__)
+        return False
+    return True

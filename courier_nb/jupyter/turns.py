@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
 from courier_nb.core.errors import InvalidArgument
+
+_log = logging.getLogger("courier_nb")
 
 
 class Turns:
@@ -67,4 +70,7 @@ class Turns:
 
     def _tell(self) -> None:
         for listener in self._listeners:
-            listener()
+            try:
+                listener()
+            except Exception as error:  # noqa: BLE001  # the turn is taken, or free again, whoever cannot show it
+                _log.error("A widget could not show whose turn it is (%s).", type(error).__name__)

@@ -29,6 +29,8 @@ class CourierWidget(anywidget.AnyWidget):
     ----------
     error : str
         What went wrong last, in words that a person can act on; empty when nothing did. Shown under the widget.
+    failure : BaseException or None
+        The error itself; it stays in this kernel.
 
     Raises
     ------
@@ -40,6 +42,7 @@ class CourierWidget(anywidget.AnyWidget):
 
     def __init__(self, **traits: Any) -> None:
         self._turn = threading.RLock()
+        self.failure: BaseException | None = None
         for name in traits:
             if not self.has_trait(name) or name.startswith("_"):
                 raise InvalidArgument(f"{type(self).__name__} has no {name!r}.")
@@ -66,9 +69,24 @@ class CourierWidget(anywidget.AnyWidget):
 
     def show_error(self, error: BaseException) -> None:
         """Show what went wrong under the widget."""
-        notes = " ".join(getattr(error, "__notes__", ()))
-        words = str(error) if isinstance(error, CourierError) else f"{type(error).__name__}: {error}"
-        self.change(error=plain(f"{words} {notes}".strip()))
+        self.change(error=plain(self.words_of(error)))
+
+    def words_of(self, error: BaseException) -> str:
+        """Return an error in words, with its notes; `failure` is that error from now on.
+
+        An error that is neither ours nor of the operating system may quote a message, as those of pandas and Arrow do: of it only
+        the kind is told, since the words are saved with a notebook.
+        """
+        self.failure = error
+        if isinstance(error, CourierError):
+            words = str(error)
+        elif isinstance(error, OSError):
+            words = f"{type(error).__name__}: {error}"
+        else:
+            words = (
+                f"{type(error).__name__}: its text may quote a message and is not shown; the widget's attribute failure has it."
+            )
+        return " ".join([words, *getattr(error, "__notes__", ())]).strip()
 
     def _answer(self, _: object, message: dict[str, Any], buffers: Sequence[memoryview]) -> None:
         handle: Callable[..., None] | None = getattr(self, f"_do_{message.get('do')}", None)

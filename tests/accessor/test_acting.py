@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from courier_nb import (
     Replayed,
     Report,
 )
+from courier_nb.broker import LocalBroker
+from courier_nb.client import broker_settings
 from courier_nb.frames.verbs import ORIGIN
 from tests.accessor.conftest import QUICK, fill, waiting
 
@@ -254,6 +257,19 @@ def test_rows_of_two_clients_stay_marked_and_go_through_the_first(client: Client
         assert rows.attrs == first.attrs
         assert str(rows.attrs[ORIGIN]) == str(first.attrs[ORIGIN])
         assert rows.courier.nack(**QUIET).ok
+
+
+def test_rows_of_two_environments_are_not_acted_on_through_the_first_client(client: Client) -> None:
+    first = fill(client, "shop", "a").frame()
+    with LocalBroker(queues=["bills"]) as broker, Client(broker_settings(broker.settings), transport=broker.transport()) as other:
+        rows = pd.concat([first, fill(other, "bills", "b").frame()], ignore_index=True)
+        for part in (rows, rows.tail(1)):
+            for act in (part.courier.ack, part.courier.nack, partial(part.courier.publish, "bills")):
+                with pytest.raises(InvalidArgument, match="act on the rows of each by themselves"):
+                    act(**QUIET)
+        assert waiting(client, "bills") == []
+        assert rows.head(1).courier.ack(**QUIET).ok
+        assert rows.tail(1).courier.ack(client=other, **QUIET).ok
 
 
 @pytest.mark.parametrize("given", ["orders", 5, AsyncClient])

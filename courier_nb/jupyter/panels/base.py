@@ -14,7 +14,7 @@ from courier_nb.core.guards import DESTRUCTIVE
 from courier_nb.core.printable import plain
 from courier_nb.core.progress import Counter
 from courier_nb.jupyter.panels.confirming import Confirmation, question_of
-from courier_nb.jupyter.panels.context import Browser, Context, words_of
+from courier_nb.jupyter.panels.context import Browser, Context
 from courier_nb.jupyter.panels.form import PanelForm
 from courier_nb.jupyter.panels.work import Action, Armed, Facts, Work
 from courier_nb.jupyter.tasks import BackgroundTask, Ended
@@ -99,7 +99,10 @@ class ActionPanel(PanelForm):
         if armed is None or message.get("turn") not in (None, armed.number):
             return self.say("This click came too late; nothing was done.")
         self.options[str(message.get("name"))] = bool(message.get("value"))
-        armed.work = self.work(armed.action.name)
+        try:
+            armed.work = self.work(armed.action.name)
+        except InvalidArgument as error:  # what is asked for would no longer be what the choice says
+            return self._withdraw(f"{error} Nothing was done.")
         self._confirmation.stay()
         return self._ask(armed)
 
@@ -165,21 +168,21 @@ class ActionPanel(PanelForm):
     def _looked(self, action: Action, work: Work, changes: int, ended: Ended[tuple[Facts, bool]]) -> None:
         self._give_back()
         if ended.error is not None:
-            self.change(stage="failed", error=plain(f"{words_of(ended.error)} Nothing was done yet."), said="")
-            return
+            return self.change(stage="failed", error=plain(f"{self.words_of(ended.error)} Nothing was done yet."), said="")
         if ended.result is None or changes != self._changes:
             why = "Stopped" if ended.result is None else "Something changed meanwhile"
-            self.change(stage="idle", said=f"{why}; nothing was done. Ask again.")
-            return
+            return self.change(stage="idle", said=f"{why}; nothing was done. Ask again.")
         facts, needs_name = ended.result
         if action.plan_of:
             lines = [plain(line) for line in work.words(facts)]
             self.change(stage="planned", lines=lines, report={}, said="This is the plan; nothing was done.")
-            self.refresh()
-            return
+            return self.refresh()
         armed = Armed(action, work, facts, needs_name, self.context.turns.number, 0.0)
-        self._confirmation.ask(armed)
-        self._ask(armed)
+        with self._turn:  # what changes from here on finds it waiting, and withdraws it
+            self._confirmation.ask(armed)
+            if changes == self._changes:
+                return self._ask(armed)
+        return self._withdraw("Something changed meanwhile; nothing was done. Ask again.")
 
     def _ask(self, armed: Armed) -> None:
         lines = [plain(line) for line in armed.work.words(armed.facts)]
@@ -258,7 +261,7 @@ class ActionPanel(PanelForm):
     def _trouble(self, work: Work, facts: Facts, error: BaseException) -> dict[str, Any]:
         """Return what is shown when an action failed: what happened, what was done until then, and what to do."""
         counters = [] if self._task is None else self._task.counters
-        words = words_of(error)
+        words = self.words_of(error)
         if counters:  # it had begun
             done, total = counters[-1].done, counters[-1].total
             words += f" Until then: {done}{f' of {total}' if total else ''} messages. {work.if_cut_off(facts)}"
@@ -287,7 +290,8 @@ class ActionPanel(PanelForm):
         armed = self._confirmation.waiting
         if armed is not None and turns.number != armed.number:
             self._withdraw(f"Not confirmed before {turns.busy_with or 'another action'} began; nothing was done.")
-        self.change(turn=turns.number, busy=turns.busy_with)
+        with self._turn:  # turns begin and end on several threads: what is read last is shown last
+            self.change(turn=turns.number, busy=turns.busy_with)
         self.refresh()
 
     def _on_destination(self, change: Any) -> None:
@@ -309,5 +313,6 @@ class ActionPanel(PanelForm):
 
     def _withdraw(self, words: str) -> None:
         """Withdraw what waits for its confirmation."""
-        if self._confirmation.take() is not None:
-            self.change(stage="idle", lines=[], question={}, said=plain(words))
+        with self._turn:
+            if self._confirmation.take() is not None:
+                self.change(stage="idle", lines=[], question={}, said=plain(words))

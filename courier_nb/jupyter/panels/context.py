@@ -12,7 +12,7 @@ import traitlets
 from courier_nb.blocking.client import Client, inner_of
 from courier_nb.client import AsyncClient
 from courier_nb.core.clock import Clock, SystemClock
-from courier_nb.core.errors import CourierError, InvalidArgument
+from courier_nb.core.errors import InvalidArgument
 from courier_nb.flows.locks.listeners import LockNews
 from courier_nb.jupyter.panels.recording import Code, Variables
 from courier_nb.jupyter.script import Script, connecting
@@ -194,10 +194,3 @@ class Context(traitlets.HasTraits):
             draft.rows = ""
             draft.shown_capture = str(self.browser.capture or "")
         return draft
-
-
-def words_of(error: BaseException) -> str:
-    """Return an error in words, with its notes."""
-    notes = " ".join(getattr(error, "__notes__", ()))
-    words = str(error) if isinstance(error, CourierError) else f"{type(error).__name__}: {error}"
-    return f"{words} {notes}".strip()

@@ -10,7 +10,7 @@ from courier_nb.flows.guard import LookCost
 from courier_nb.flows.plans import messages
 from courier_nb.flows.reports import Received
 from courier_nb.jupyter.panels.base import ActionPanel
-from courier_nb.jupyter.panels.context import Browser, words_of
+from courier_nb.jupyter.panels.context import Browser
 from courier_nb.jupyter.panels.fields import CONCURRENCY, RATE, Field
 from courier_nb.jupyter.panels.recording import Taken, Variables
 from courier_nb.jupyter.panels.telling import cost, not_ok
@@ -169,5 +169,5 @@ class ReceivePanel(ActionPanel):
         if ended.result is not None:
             notes = list(ended.result.notes)
         else:
-            notes = [f"What it costs is not known: {words_of(ended.error) if ended.error else 'the question was cut off.'}"]
+            notes = [f"What it costs is not known: {self.words_of(ended.error) if ended.error else 'the question was cut off.'}"]
         self.change(notes=[plain(note) for note in notes])

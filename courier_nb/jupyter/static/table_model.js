@@ -7,16 +7,19 @@ const SETTLED = ["acked", "returned", "put_back", "dead-lettered", "lost_lock"];
 const WIDTHS = { state: 110, message_id: 285, created: 162, received_at: 162, delivery_count: 145, lock_left: 100, size: 90, preview: 460 };
 const LABELS = { lock_left: "lock left", preview: "body" };
 
+/** Return what an object has under a name. A column may be called "constructor", which every object inherits. */
+const ownOf = (object, name) => (Object.hasOwn(object, name) ? object[name] : undefined);
+
 /** Return a column's heading. */
-export const labelOf = (name) => LABELS[name] ?? name;
+export const labelOf = (name) => ownOf(LABELS, name) ?? name;
 
 /** Return a column's width in pixels. */
-export const widthOf = (name, widths) => widths[name] ?? WIDTHS[name] ?? 140;
+export const widthOf = (name, widths) => ownOf(widths, name) ?? ownOf(WIDTHS, name) ?? 140;
 
 /** Return a state with its symbol: colour never says it alone. */
 export function stateWords(state) {
   if (!state) return "";
-  return `${SYMBOLS[state] ?? "•"} ${state.replaceAll("_", " ")}`;
+  return `${ownOf(SYMBOLS, state) ?? "•"} ${state.replaceAll("_", " ")}`;
 }
 
 /** Return a time (milliseconds since 1970) as text, UTC. */

@@ -41,3 +41,37 @@ def test_the_folder_of_a_drain_that_was_cut_off_is_not_filled_in_for_another_que
     until(bench.drain, "failed")
     assert "The same drain into that folder goes on" in bench.drain.error
     assert bench.drain.values["to"] == ""
+
+
+def test_a_selection_that_changes_while_its_facts_arrive_is_not_asked_about(bench: Bench) -> None:
+    fill(bench.broker, "orders", 3)
+    bench.take(3)
+    bench.browser.select([0, 1])
+    panel = bench.settle
+    ask = panel._confirmation.ask
+
+    def ask_late(armed) -> None:
+        panel.context.browser.select([2])
+        ask(armed)
+
+    panel._confirmation.ask = ask_late
+    click(panel, "ack")
+    wait_for(lambda: "changed meanwhile" in panel.said)
+    assert (panel.stage, panel._confirmation.waiting) == ("idle", None)
+    send(panel, do="confirm", name=None)
+    assert len(bench.client.held()) == 3
+
+
+def test_a_choice_that_cannot_be_had_withdraws_the_question(bench: Bench) -> None:
+    fill(bench.broker, "orders", 1)
+    fill(bench.broker, "repaired", 1)
+    bench.take(1)
+    bench.browser.append(bench.client.destination("repaired").receive(1, polling_time="20ms", progress=False))
+    bench.browser.query = "destination == 'orders'"
+    bench.browser.select([0, 1])
+    arm(bench.settle, "ack")
+    send(bench.settle, do="choose", name="also_hidden", value=True)
+    assert bench.settle.stage == "idle"
+    assert "Select those of one" in bench.settle.said
+    send(bench.settle, do="confirm", name=None)
+    assert len(bench.client.held()) == 2

@@ -117,3 +117,32 @@ def test_one_action_at_a_time_and_late_clicks_do_nothing() -> None:
         turns.take("ack of orders", 0)
     turns.take("drain of orders", 2)
     assert told == [(1, "ack of orders"), (2, ""), (3, "drain of orders")]
+
+
+def test_work_goes_on_when_its_progress_cannot_be_shown(client: courier_nb.Client) -> None:
+    received, heard = fill(client, 100).receive(100, polling_time="20ms", progress=False), Heard()
+    inner, ticked = inner_of(client).destination("orders"), threading.Event()
+
+    def tick(_: object) -> None:
+        ticked.set()
+        raise ValueError("the observer of a trait")
+
+    task = BackgroundTask(lambda: inner.ack(received, rate="100 msg/s"), on_tick=tick, on_end=heard.ends.append)
+    assert task.wait(30)
+    assert ticked.is_set()
+    (ended,) = heard.ends
+    assert ended.result.counts["ok"] == 100
+
+
+def test_a_turn_can_be_taken_and_given_back_when_somebody_cannot_be_told() -> None:
+    turns, told = Turns(), []
+
+    def fail() -> None:
+        raise ValueError("the observer of a trait")
+
+    turns.on_change(fail)
+    turns.on_change(lambda: told.append(turns.busy_with))
+    turns.take("ack")
+    turns.give_back()
+    turns.take("nack")
+    assert told == ["ack", "", "nack"]

@@ -152,3 +152,11 @@ test("extended locks take the place of the others", () => {
   model.hear({ tell: "locks", version: 2, now: Date.now() }, json({ rows: [1], ends: [99] }));
   assert.deepEqual([store.lockEnd(0), store.lockEnd(1)], [1, 99]);
 });
+
+test("a column, a width or a state may have a name that every object inherits", () => {
+  for (const name of ["constructor", "toString", "__proto__"]) {
+    assert.equal(table.labelOf(name), name);
+    assert.equal(table.widthOf(name, {}), 140);
+    assert.ok(table.stateWords(name).startsWith("• "));
+  }
+});
