@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -25,10 +26,13 @@ class Edit:
     Attributes
     ----------
     before, after : Message
+    label : object
+        Of the row in the table's frame, by which a message without an id is found.
     """
 
     before: Message
     after: Message
+    label: Any = None
 
     @property
     def is_body_changed(self) -> bool:
@@ -75,15 +79,45 @@ def edited(before: Message, now: Message, body: str | None, properties: Mapping[
     return Edit(before, after)
 
 
+def labelled(edit: Edit, row: int, table: object) -> Edit:
+    """Return an edit with the index label of its row in the table's frame. The rows of a capture are numbered."""
+    frame = None if getattr(table, "capture", None) is not None else getattr(table, "frame", None)
+    return replace(edit, label=row if frame is None else frame.index[[row]].tolist()[0])
+
+
+def token_of(original: Message) -> str:
+    """Return what tells a message from others: the table may show others before an edit of it is kept."""
+    seen = repr((original.message_id, original.body, sorted(original.properties.items(), key=str)))
+    return hashlib.blake2b(seen.encode("utf-8", "backslashreplace"), digest_size=12).hexdigest()
+
+
+def refuse_other(token: object, original: Message) -> None:
+    """Refuse to keep an edit of a message for another one.
+
+    Raises
+    ------
+    InvalidArgument
+    """
+    if token != token_of(original):
+        raise InvalidArgument(
+            "Another message is shown now than the one that was edited; nothing was kept. Cancel, and edit it again."
+        )
+
+
 def apply(frame: pd.DataFrame, edits: Mapping[int, Edit]) -> pd.DataFrame:
     """Return a copy of a frame with edits in it; rows that were not edited are as they were.
 
     An edited row is found by its ``message_id`` and the body that it had, or by its place in the index where messages have no
     id. Rows that the frame does not have are left out. Columns of edited properties become ``object``.
+
+    Raises
+    ------
+    InvalidArgument
+        When several rows of messages without an id have the same index label.
     """
     result = frame.copy()
-    for row, edit in edits.items():
-        places = _places(frame, row, edit)
+    for edit in edits.values():
+        places = _places(frame, edit)
         if not places:
             continue
         if edit.is_body_changed:
@@ -111,9 +145,9 @@ def code(edits: Mapping[int, Edit], rows_name: str) -> str:
     """
     lines = [f"{rows_name} = {rows_name}.copy()"]
     changes: dict[str, list[tuple[str, Any]]] = {}
-    for row, edit in edits.items():
+    for edit in edits.values():
         message_id = edit.before.message_id
-        where = f"{rows_name}.index == {row}" if message_id is None else f"{rows_name}['message_id'] == {message_id!r}"
+        where = f"{rows_name}.index == {edit.label!r}" if message_id is None else f"{rows_name}['message_id'] == {message_id!r}"
         here = changes.setdefault(where, [])
         if edit.is_body_changed:
             here.append(("body", edit.after.body))
@@ -139,10 +173,15 @@ def _written(value: Any) -> str:
     return f"pd.Series([{value!r}] * len(place), place, dtype=object)" if isinstance(value, list | dict) else repr(value)
 
 
-def _places(frame: pd.DataFrame, row: int, edit: Edit) -> list[int]:
+def _places(frame: pd.DataFrame, edit: Edit) -> list[int]:
     before = edit.before
     if before.message_id is None or "message_id" not in frame.columns:
-        return [int(place) for place in (frame.index == row).nonzero()[0]]
+        found = [int(place) for place in (frame.index == edit.label).nonzero()[0]]
+        if len(found) > 1:
+            raise InvalidArgument(
+                f"{len(found)} rows have the index label {edit.label!r}: give each its own, frame.reset_index()."
+            )
+        return found
     found = [int(place) for place in (frame["message_id"] == before.message_id).to_numpy(dtype=bool, na_value=False).nonzero()[0]]
     column = "body_bytes" if isinstance(before.body, bytes) else "body"
     if column not in frame.columns:

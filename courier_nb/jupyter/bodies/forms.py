@@ -130,6 +130,11 @@ def show(body: str | bytes, form: Form, part: int = 0) -> Shown:
     return _hex(content, part) if form == "hex" else _text(content, form, part)
 
 
+def indented(text: str, form: str) -> str:
+    """Return JSON or XML laid out anew; a ValueError says why it cannot be."""
+    return jsontext.indented(text) if form == "json" else xmltext.indented(text)
+
+
 def check(text: str, form: Form) -> None:
     """Raise where a text has not the syntax of `form`; forms other than JSON and XML have none.
 

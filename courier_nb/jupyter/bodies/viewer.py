@@ -13,7 +13,7 @@ from courier_nb.core.errors import InvalidArgument
 from courier_nb.core.messages import Message
 from courier_nb.core.printable import plain
 from courier_nb.jupyter.assets import bundle
-from courier_nb.jupyter.bodies import answers, details, edits, forms, jsontext, xmltext
+from courier_nb.jupyter.bodies import answers, details, edits, forms, jsontext
 from courier_nb.jupyter.bodies import compare as comparing
 from courier_nb.jupyter.bodies.edits import Edit
 from courier_nb.jupyter.bodies.naming import file_name
@@ -113,8 +113,7 @@ class BodyViewer(CourierWidget):
     @property
     def edits(self) -> dict[int, Message]:
         """The edited messages by row, a copy; without those of messages that the table no longer shows."""
-        found = {row: self._edit_of(row) for row in self._edits}
-        return {row: edit.after for row, edit in found.items() if edit is not None}
+        return {row: edit.after for row, edit in self._current().items()}
 
     def on_edit(self, callback: Callable[[int, Message | None], None]) -> None:
         """Call ``callback(row, message)`` after each edit, with None when it was undone."""
@@ -146,7 +145,7 @@ class BodyViewer(CourierWidget):
         if not (made.is_body_changed or made.properties or made.removed):
             self.undo_edit(row)
             return before
-        self._edits[row] = made
+        self._edits[row] = edits.labelled(made, row, self._table)
         self._edits_changed(row, made.after)
         return made.after
 
@@ -161,14 +160,14 @@ class BodyViewer(CourierWidget):
 
         An edited row is found by its ``message_id`` and the body that it had, so that any part of the table's frame will do.
         """
-        return edits.apply(frame, self._edits)
+        return edits.apply(frame, self._current())
 
     def edit_code(self, rows_name: str = "rows") -> str:
         """Return Python that makes the same edits to the frame `rows_name`. It holds the new bodies and properties.
 
         Rows are found by ``message_id``; where two have the same one, both get the edit.
         """
-        return edits.code(self._edits, rows_name)
+        return edits.code(self._current(), rows_name)
 
     def close(self) -> None:
         """Close the widget; edits can still be read."""
@@ -208,6 +207,9 @@ class BodyViewer(CourierWidget):
 
     def _original(self, row: int) -> Message:
         return (self._table or self._own).message_of(row)
+
+    def _current(self) -> dict[int, Edit]:
+        return {row: edit for row, edit in self._edits.items() if self._edit_of(row) is edit}
 
     def _edit_of(self, row: int) -> Edit | None:
         edit = self._edits.get(row)
@@ -257,16 +259,17 @@ class BodyViewer(CourierWidget):
             edits.refuse_large(len(content))
             if isinstance(shown.body, bytes):
                 raise InvalidArgument("This body is not valid Unicode text, so a text field cannot hold it. Download it instead.")
-            head["form"] = forms.form_of(shown)
+            head |= {"form": forms.form_of(shown), "token": edits.token_of(self._original(row))}
         self._answer_with(message, head, [content])
 
     def _do_properties(self, message: dict[str, Any], _: Sequence[memoryview]) -> None:
         row = int(message["row"])
         rows = [{**entry, "called": plain(entry["name"])} for entry in details.property_rows(self.message(row))]
-        self._answer_to(message, {"about": "properties", "row": row}, rows)
+        self._answer_to(message, {"about": "properties", "row": row, "token": edits.token_of(self._original(row))}, rows)
 
     def _do_keep_body(self, message: dict[str, Any], buffers: Sequence[memoryview]) -> None:
         row = int(message["row"])
+        edits.refuse_other(message.get("token"), self._original(row))
         text = bytes(buffers[0]).decode("utf-8", "surrogatepass")
         form = cast(forms.Form, message.get("form", "text"))
         if not message.get("anyway"):
@@ -282,14 +285,14 @@ class BodyViewer(CourierWidget):
 
     def _do_indent(self, message: dict[str, Any], buffers: Sequence[memoryview]) -> None:
         text = bytes(buffers[0]).decode("utf-8", "surrogatepass")
-        lay_out = jsontext.indented if message.get("form") == "json" else xmltext.indented
         try:
-            self._answer_to(message, {"about": "indented"}, lay_out(text))
+            self._answer_to(message, {"about": "indented"}, forms.indented(text, str(message.get("form"))))
         except ValueError as why:
             self._answer_to(message, {"about": "indented", "words": f"Not laid out: {why}"})
 
     def _do_keep_properties(self, message: dict[str, Any], buffers: Sequence[memoryview]) -> None:
         row = int(message["row"])
+        edits.refuse_other(message.get("token"), self._original(row))
         rows = cast("list[details.PropertyRow]", json.loads(bytes(buffers[0])))
         now = self.message(row)
         self.edit(row, properties=details.properties_of(rows, now.properties))

@@ -147,8 +147,8 @@ class MessageBrowser(TableWidget):
 
     @property
     def frame(self) -> pd.DataFrame:
-        """All rows with all columns, bodies included; of a capture, read when it is first asked for."""
-        return self._shown.rows.frame
+        """All rows with all columns, bodies included, a copy; of a capture, read when it is first asked for."""
+        return self._shown.rows.frame.copy(deep=False)
 
     @property
     def selected(self) -> pd.DataFrame:

@@ -34,6 +34,9 @@ _WRONG = (
     RecursionError,
 )
 
+_QUOTES_THE_QUERY = (NameError, SyntaxError, AttributeError, NotImplementedError)
+"""Errors whose texts name parts of the query; those of the others may quote a body."""
+
 
 def rows_of_query(rows: Rows, query: str) -> Positions:
     """Return the positions of the rows for which a pandas query holds.
@@ -56,7 +59,7 @@ def rows_of_query(rows: Rows, query: str) -> Positions:
         try:
             kept = asked.query(query, engine="python", local_dict={}, global_dict={}).index
         except _WRONG as error:
-            raise FrameError(_in_words(query, error)) from error
+            raise FrameError(_in_words(query, error)) from None  # pandas quotes cells in some of its errors
         found.append(kept.to_numpy().astype(np.uint32) + np.uint32(start))
         start += len(frame)
     return np.concatenate(found)
@@ -141,7 +144,9 @@ def _check_grammar(query: str) -> None:
 def _in_words(query: str, error: Exception) -> str:
     unknown = re.search(r"name '(.+?)' is not defined", str(error))
     if unknown is None:
-        return f"The query cannot be evaluated: {plain(error)}."
+        is_about_query = isinstance(error, _QUOTES_THE_QUERY)
+        words = plain(error) if is_about_query else f"{type(error).__name__}: a cell is not what it takes it for"
+        return f"The query cannot be evaluated: {words}."
     name = unknown[1]
     shown = next((quoted for quoted in _QUOTED.findall(query) if re.sub(r"\W", "_", quoted) in name), name)
     place = query.find(shown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +11,8 @@ import numpy as np
 
 from courier_nb.flows.locks.listeners import LockNews
 from courier_nb.jupyter.browser.source import FrameRows, Rows
+
+_log = logging.getLogger("courier_nb")
 
 
 class Hearing:
@@ -46,7 +49,10 @@ class Hearing:
                     self._is_working = False
                     return
                 news = self._waiting.popleft()
-            self._work(news)
+            try:
+                self._work(news)
+            except Exception as error:  # noqa: BLE001  # such as that of somebody's observer: the next news is worked on all the same
+                _log.error("A widget could not show what became of messages (%s).", type(error).__name__)
 
 
 def rows_by_lock(rows: Rows, locks: Mapping[str, object]) -> Sequence[tuple[int, str]]:

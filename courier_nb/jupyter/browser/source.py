@@ -234,7 +234,8 @@ def open_rows(source: Source) -> Rows:
     """
     if isinstance(source, pd.DataFrame):
         _check_size(len(source), "The frame has", "frame.head(100_000)")
-        return FrameRows(source)
+        # pandas copies when either is written to: what the caller does to its own frame must not move the rows that are shown
+        return FrameRows(source.copy(deep=False))
     if isinstance(source, Received):
         return FrameRows(source.frame())
     if isinstance(source, str | Path):

@@ -192,16 +192,16 @@ function render({ model, el }) {
 
   function editBody(head, bytes) {
     editing = makeBodyForm(new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes), {
-      keep: (text, anyway) => ask("keep_body", { form: head.form, anyway }, [bufferOf(text)]),
+      keep: (text, anyway) => ask("keep_body", { form: head.form, anyway, token: head.token }, [bufferOf(text)]),
       cancel: stopEditing,
       indent: ["json", "xml"].includes(head.form) ? (text) => ask("indent", { form: head.form }, [bufferOf(text)]) : null,
     });
     startEditing();
   }
 
-  function editProperties(properties) {
+  function editProperties(head, properties) {
     editing = makePropertyForm(properties, {
-      keep: (rows) => ask("keep_properties", {}, [bufferOf(JSON.stringify(rows))]),
+      keep: (rows) => ask("keep_properties", { token: head.token }, [bufferOf(JSON.stringify(rows))]),
       cancel: stopEditing,
       say,
     });
@@ -235,7 +235,7 @@ function render({ model, el }) {
     if (head.about === "body") drawBody(head, jsonOf(buffers[0]));
     else if (head.about === "compare") drawComparison(head, jsonOf(buffers[0]));
     else if (head.about === "whole") await useWhole(head, bytesOf(buffers[0]));
-    else if (head.about === "properties") editProperties(jsonOf(buffers[0]));
+    else if (head.about === "properties") editProperties(head, jsonOf(buffers[0]));
     else if (head.about === "fault") editing?.showFault(head.words, head.position);
     else if (head.about === "indented" && head.words) say(head.words);
     else if (head.about === "indented") editing?.setText(jsonOf(buffers[0]));

@@ -10,10 +10,13 @@ import pytest
 
 import courier_nb
 from courier_nb import Message
+from courier_nb.core.errors import InvalidArgument
 from courier_nb.frames.flatten import frame_of
 from courier_nb.frames.publishable import messages_from_frame
 from courier_nb.frames.tables import table_of
 from courier_nb.jupyter import BodyViewer, MessageBrowser
+
+from .front_end import FrontEnd
 
 MESSAGES = [
     Message("one", {"n": 5, "s": "x"}, {"messageId": "id-1"}),
@@ -86,3 +89,41 @@ def test_the_python_of_the_edits_makes_the_same_frame(viewer: BodyViewer, frame:
     names: dict[str, Any] = {"rows": frame, "courier_nb": courier_nb, "pd": pd}
     exec(viewer.edit_code(), names)
     assert published(names["rows"]) == published(viewer.edited_frame(frame))
+
+
+def test_an_edit_of_a_message_without_an_id_goes_to_its_own_row_whatever_the_index() -> None:
+    frame = pd.DataFrame({"body": ["a", "b", "c"]}, index=[2, 1, 0])
+    viewer = BodyViewer(MessageBrowser(frame))
+    viewer.edit(0, body="repaired")
+    assert viewer.edited_frame(frame)["body"].tolist() == ["repaired", "b", "c"]
+    names = {"rows": frame, "pd": pd}
+    exec(viewer.edit_code("rows"), names)
+    assert names["rows"]["body"].tolist() == ["repaired", "b", "c"]
+    twice = pd.concat([frame, frame])
+    with pytest.raises(InvalidArgument, match="index label 2"):
+        viewer.edited_frame(twice)
+
+
+def test_edits_of_messages_that_the_table_no_longer_shows_are_not_applied() -> None:
+    browser = MessageBrowser(pd.DataFrame({"body": ["a"]}))
+    viewer = BodyViewer(browser)
+    viewer.edit(0, body="repaired")
+    other = pd.DataFrame({"body": ["z"]})
+    browser.show(other)
+    assert viewer.edits == {}
+    assert viewer.edited_frame(other)["body"].tolist() == ["z"]
+    assert "repaired" not in viewer.edit_code("rows")
+
+
+def test_an_edit_that_was_begun_for_another_message_is_not_kept() -> None:
+    browser = MessageBrowser(pd.DataFrame({"message_id": ["a", "b"], "body": ["1", "2"]}))
+    front = FrontEnd()
+    viewer = BodyViewer(browser, comm=front)
+    viewer.show(1)
+    front.say({"do": "whole", "row": 1, "purpose": "edit", "view": "v", "ask": 1})
+    head = next(message for message, _ in front.heard if message.get("about") == "whole")
+    browser.show(pd.DataFrame({"message_id": ["c", "d"], "body": ["3", "4"]}))
+    keep = {"do": "keep_body", "row": 1, "form": "text", "anyway": True, "token": head["token"], "view": "v", "ask": 2}
+    front.say(keep, b"b repaired")
+    assert viewer.edits == {}
+    assert "nothing was kept" in viewer.error

@@ -55,6 +55,9 @@ class Page:
         viewer.send = lambda content, buffers=(): self.answers.append((content, [bytes(buffer) for buffer in buffers]))
 
     def ask(self, do: str, *buffers: bytes, row: int = 0, **more: Any) -> tuple[dict[str, Any], Any]:
+        if do in ("keep_body", "keep_properties"):  # what is kept was opened before
+            opened = self.ask("whole", row=row, purpose="edit") if do == "keep_body" else self.ask("properties", row=row)
+            more["token"] = opened[0]["token"]
         self.answers.clear()
         self.viewer._answer(None, {"do": do, "view": "v", "ask": 1, "row": row, **more}, [memoryview(one) for one in buffers])
         assert self.answers.pop()[0] == {"about": "done", "view": "v", "ask": 1}

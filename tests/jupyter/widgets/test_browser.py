@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -298,3 +299,21 @@ def test_an_empty_table_is_a_table(page: FrontEnd) -> None:
     browser = MessageBrowser(comm=page)
     page.say({"do": "rows"})
     assert page.told("rows")[0][0]["total"] == 0 and browser and browser.visible_rows == []
+
+
+def test_what_the_caller_does_to_its_own_frame_moves_no_row() -> None:
+    frame = pd.DataFrame({"message_id": ["a", "b", "c"], "n": [3, 2, 1]})
+    browser = MessageBrowser(frame)
+    browser.select([0])
+    frame.loc[:, "message_id"] = ["c", "b", "a"]
+    browser.frame.loc[:, "message_id"] = "x"
+    assert browser.selected["message_id"].tolist() == ["a"]
+    assert browser.frame["message_id"].tolist() == ["a", "b", "c"]
+
+
+def test_the_error_of_a_query_quotes_no_cell() -> None:
+    browser = MessageBrowser(pd.DataFrame({"message_id": ["a"], "body": ["secret-4711"]}))
+    with pytest.raises(FrameError) as caught:
+        browser.query = "body.astype('float') > 3"
+    assert "secret-4711" not in "".join(traceback.format_exception(caught.value))
+    assert "ValueError" in str(caught.value)
