@@ -29,7 +29,7 @@ from .lab import Desk, write_notebook
 TOP = Path(__file__).parents[2]
 IMAGES = TOP / "docs" / "images"
 COLOURS = 160
-WIDE, HIGH = 1240, 1800
+WIDE, HIGH = 1240, 2100
 QUEUES = (
     QueueConfig("orders", dead_letter_queue="orders-dlq", max_deliveries=5),
     QueueConfig("orders-dlq"),
