@@ -1,6 +1,6 @@
 # The public names and where they live. `__init__.py` loads them when they are first used; type checkers read this file.
 # Relative imports are what the lazy loader understands.
-from . import plots
+from . import jupyter, plots
 from .accessor import CourierAccessor
 from .blocking import Client, Destination, connect
 from .client import AsyncClient
@@ -93,6 +93,7 @@ __all__ = [
     "Verification",
     "connect",
     "export_frame",
+    "jupyter",
     "load_ipython_extension",
     "plots",
     "sql",
