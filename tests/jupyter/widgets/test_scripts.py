@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -50,3 +51,13 @@ def test_every_script_and_style_belongs_to_a_widget() -> None:
     widgets = [getattr(jupyter, name) for name in jupyter.__all__ if name != "CourierWidget"]
     used = "".join(f"{widget._esm}{widget._css}" for widget in widgets)
     assert [file.name for file in sorted(static.iterdir()) if bundle(file.name) not in used] == []
+
+
+def test_every_class_that_is_styled_is_used() -> None:
+    static = Path(jupyter.__file__).parent / "static"
+    scripts = "".join(file.read_text(encoding="utf-8") for file in static.glob("*.js"))
+    styled = {
+        name for file in static.glob("*.css") for name in re.findall(r"\.(cnb-[a-z0-9-]+)", file.read_text(encoding="utf-8"))
+    }
+    made = {name for name in styled if f"{name.rsplit('-', 1)[0]}-${{" in scripts}  # put together from parts
+    assert sorted(name for name in styled - made if name not in scripts) == []
