@@ -306,7 +306,8 @@ def test_what_the_caller_does_to_its_own_frame_moves_no_row() -> None:
     browser = MessageBrowser(frame)
     browser.select([0])
     frame.loc[:, "message_id"] = ["c", "b", "a"]
-    browser.frame.loc[:, "message_id"] = "x"
+    given = browser.frame
+    given.loc[:, "message_id"] = "x"
     assert browser.selected["message_id"].tolist() == ["a"]
     assert browser.frame["message_id"].tolist() == ["a", "b", "c"]
 
